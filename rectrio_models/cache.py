@@ -1,0 +1,68 @@
+"""Where derived files live (compiled towers, built indexes), and how a folder or file is written whole or not at all.
+
+The place is the user's cache folder, or `RECTRIO_CACHE` where that is set. All of it can be deleted at any time.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock
+
+
+def cache_root() -> Path:
+    """The folder that holds everything RecTrio derives and can derive again."""
+    return Path(os.environ.get("RECTRIO_CACHE") or platformdirs.user_cache_dir("rectrio"))
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """Yield a new folder beside `target`; it takes the target's place when the block ends without an error.
+
+    A process killed inside the block leaves `target` as it was. A reader sees the old folder, the new one, or
+    (for the moment between two renames) none; never a mixture.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        yield draft
+        old = draft.with_name(f"{draft.name}-old")
+        if target.exists():
+            target.rename(old)
+        draft.chmod(0o755)  # mkdtemp makes folders that their owner alone can read
+        draft.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_whole(target: Path, content: str | bytes) -> None:
+    """Write a file beside `target` and rename it into place."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}-{os.getpid()}")
+    draft.write_bytes(content.encode() if isinstance(content, str) else content)
+    draft.replace(target)
+
+
+@contextmanager
+def one_at_a_time(target: Path) -> Iterator[None]:
+    """Hold the lock of `target`, so that two processes do not derive the same thing twice."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_name(f".{target.name}.lock")):
+        yield
+
+
+def sha256_of(paths: Iterable[Path]) -> str:
+    """SHA-256 over the names and bytes of files, in the order given, as 64 hex digits."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
