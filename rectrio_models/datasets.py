@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rectrio_models import formats
+from rectrio_models.cache import sha256_of
 from rectrio_models.errors import DataError
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ class DatasetRecord:
             return found
         return self.load(self.gallery_split, data=data)
 
+    def gallery_version(self) -> str:
+        """Eight hex digits that change with the embedded gallery; "hub" where there is none."""
+        files = self._embedded_files(self.gallery_split)
+        return sha256_of(files)[:8] if files else "hub"
+
     def _hub(self, split: str) -> "datasets.Dataset | None":
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -84,8 +90,11 @@ class DatasetRecord:
             return None
         return formats.read_idx(self.package, split, self.labels)
 
+    def _embedded_files(self, split: str) -> list[Path]:
+        return sorted((HUB_CARDS / self.gallery).glob(f"data/{split}-*.parquet"))
+
     def _embedded(self, split: str) -> "datasets.Dataset | None":
-        files = sorted((HUB_CARDS / self.gallery).glob(f"data/{split}-*.parquet"))
+        files = self._embedded_files(split)
         return formats.read_parquet(files, self.labels) if files else None
 
 

@@ -25,9 +25,11 @@ PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 
 
 def read_any(path: Path, split: str, labels: tuple[str, ...]) -> "datasets.Dataset":
-    """Read `path` as whichever of the four formats it is."""
+    """Read the split "train" or "test" of `path` as whichever of the four formats it is."""
     if not path.exists():
         raise DataError(f"{path} does not exist. Give an IDX folder, a Kaggle CSV, an image folder or a parquet file.")
+    if split not in splits_at(path):
+        raise DataError(f"{path} holds the {splits_at(path)[0]} split; the {split} split is needed.")
     if path.is_file():
         if path.suffix == ".csv":
             return read_kaggle_csv(path, labels)
@@ -42,6 +44,22 @@ def read_any(path: Path, split: str, labels: tuple[str, ...]) -> "datasets.Datas
         return read_parquet(parquet, labels)
     folder = path / split if (path / split).is_dir() else path
     return read_image_folder(folder, labels)
+
+
+def splits_at(path: Path) -> list[str]:
+    """Which of "train" and "test" a path holds, by its names; both where no name says."""
+    if path.is_file():
+        found = [split for split in IDX_PREFIX if split in path.name]
+    else:
+        found = [
+            split
+            for split in IDX_PREFIX
+            if idx_file(path, split, "images")
+            or any(path.glob(f"*{split}*.csv"))
+            or any(path.rglob(f"{split}*.parquet"))
+            or (path / split).is_dir()
+        ]
+    return found or list(IDX_PREFIX)
 
 
 # --- IDX, as yann.lecun.com/exdb/mnist describes it --------------------------------------------------------------

@@ -1,0 +1,114 @@
+"""Searcher: a query → its encoder → the index → hits. `open_searcher` is the way in."""
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from index_builders.build import build_index
+from index_builders.gallery import Gallery, Item
+from index_builders.index import Index, open_index
+from rectrio_models.cache import cache_root, one_at_a_time
+from rectrio_models.datasets import dataset_record
+from rectrio_models.encoder import Encoder
+from rectrio_models.errors import IndexFolderError, QueryError
+from rectrio_models.releases import RELEASES, load_encoder
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One result."""
+
+    item: Item
+    score: float  # cosine, -1 to 1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The hits of a query, what it took to find them, and what the user should know of it."""
+
+    hits: list[Hit]
+    encode_seconds: float
+    search_seconds: float
+    notices: list[str]
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """Answers texts and pictures from one gallery. Safe to call from many threads at once."""
+
+    encoder: Encoder
+    index: Index
+    gallery: Gallery
+
+    def search(self, query: str | Image.Image, k: int = 12) -> list[Hit]:
+        """The k items nearest to a text or a picture, best first."""
+        return self.answer(query, k).hits
+
+    def answer(self, query: str | Image.Image, k: int = 12) -> Answer:
+        """The same with timings and notices. Raises QueryError for an empty text or a k under 1."""
+        if k < 1:
+            raise QueryError(f"{k} results were asked for; ask for 1 or more.")
+        started = time.perf_counter()
+        vector = self._encode_text(query) if isinstance(query, str) else self.encoder.encode_images([query])
+        encoded = time.perf_counter()
+        scores, rows = self.index.search(vector, min(k, len(self.index)))
+        found = time.perf_counter()
+        hits = [Hit(self.gallery[row], score) for row, score in zip(rows[0].tolist(), scores[0].tolist(), strict=True)]
+        notices = self._notices(query) if isinstance(query, str) else []
+        return Answer(hits, encoded - started, found - encoded, notices)
+
+    def like(self, row: int, k: int = 12) -> Answer:
+        """The k items most like the item at `row`, without itself."""
+        if not 0 <= row < len(self.gallery):
+            raise QueryError(f"The gallery has the items 0 to {len(self.gallery) - 1:,}; item {row:,} is not one.")
+        answer = self.answer(self.gallery[row].image, k + 1)
+        hits = [hit for hit in answer.hits if hit.item.row != row][:k]
+        return Answer(hits, answer.encode_seconds, answer.search_seconds, answer.notices)
+
+    def _encode_text(self, text: str):
+        if not text.strip():
+            raise QueryError("The query is empty. Type what you look for, as “a pair of boots”.")
+        return self.encoder.encode_text([text])
+
+    def _notices(self, text: str) -> list[str]:
+        limit = self.encoder.max_tokens
+        if len(text) < limit or self.encoder.count_tokens(text) <= limit:  # a token is a character or more
+            return []
+        return [f"The text is long: only its beginning, {limit} tokens, was read."]
+
+
+def open_searcher(release: str = "v1-fashion", dataset: str | None = None, *, kind: str = "flat") -> Searcher:
+    """A Searcher over a data set's gallery. Its index is built on first use, into the cache, and opened afterwards.
+
+    release: a release, a model folder or a Hub id; dataset: a name in DATASETS, the release's own by default.
+    Raises ModelError or DataError when either is not to be had.
+    """
+    encoder = load_encoder(release)
+    if dataset is None:
+        if release not in RELEASES:
+            raise QueryError(f"{release} has no gallery of its own: name a data set to search.")
+        dataset = RELEASES[release].dataset
+    record = dataset_record(dataset)
+    name = re.sub(r"\W+", "-", release).strip("-")
+    folder = cache_root() / "indexes" / f"{name}-{dataset}-{kind}-{encoder.fingerprint[:12]}-{record.gallery_version()}"
+    with one_at_a_time(folder):
+        try:
+            index, gallery = open_index(folder, encoder)
+        except IndexFolderError:  # none yet, or damaged: what is in the cache can be built again
+            build_index(encoder, record, folder, kind=kind)
+            index, gallery = open_index(folder, encoder)
+    return Searcher(encoder, index, gallery)
+
+
+def open_searcher_at(folder: Path) -> Searcher:
+    """A Searcher over an index folder that `build --out` wrote, with the encoder its manifest names.
+
+    Raises IndexFolderError when the folder is damaged, or that encoder has changed since.
+    """
+    from index_builders.index import Manifest
+
+    encoder = load_encoder(Manifest.read(folder).release)
+    return Searcher(encoder, *open_index(folder, encoder))

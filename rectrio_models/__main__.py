@@ -1,0 +1,129 @@
+"""python -m rectrio_models train | evaluate | bench | card | prepare | export: make a model, measure it, describe it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rectrio_models.errors import RecTrioError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; returns the exit status: 0, 1 for a clear error, 130 when interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m rectrio_models", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train V1 from scratch")
+    train.add_argument("--dataset", default="fashion-mnist")
+    train.add_argument("--data", type=Path, help="an IDX folder, a Kaggle CSV, an image folder or parquet")
+    train.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    train.add_argument("--epochs", type=int)
+    train.add_argument("--batch-size", type=int)
+    train.add_argument("--learning-rate", type=float)
+    train.add_argument("--seed", type=int)
+    train.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    again = train.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on with the unfinished run in --out")
+    again.add_argument("--fresh", action="store_true", help="throw the unfinished run in --out away")
+    train.set_defaults(run=run_train)
+
+    evaluate = commands.add_parser("evaluate", help="measure retrieval on real pictures; figures go into the card")
+    evaluate.add_argument("--release", default="v1-fashion", help="a release, a model folder or a Hub id")
+    evaluate.add_argument("--dataset", default="fashion-mnist")
+    evaluate.add_argument("--data", type=Path)
+    evaluate.add_argument("--json", type=Path, help="write the figures here instead of into the model folder")
+    evaluate.set_defaults(run=run_evaluate)
+
+    bench = commands.add_parser("bench", help="measure speed beside PyTorch; figures go into the card")
+    bench.add_argument("--release", default="v1-fashion", help="a release, a model folder or a Hub id")
+    bench.add_argument("--json", type=Path, help="write the figures here instead of into the model folder")
+    bench.set_defaults(run=run_bench)
+
+    card = commands.add_parser("card", help="write a model's card from its measured figures")
+    card.add_argument("--release", default="v1-fashion", help="a release or a model folder")
+    card.set_defaults(run=run_card)
+
+    prepare = commands.add_parser("prepare", help="write a data set as image folders or parquet")
+    prepare.add_argument("--dataset", default="fashion-mnist")
+    prepare.add_argument("--data", type=Path, help="an IDX folder, a Kaggle CSV, an image folder or parquet")
+    prepare.add_argument("--out", type=Path, required=True)
+    prepare.add_argument("--form", choices=["folders", "parquet"], default="folders")
+    prepare.set_defaults(run=run_prepare)
+
+    export = commands.add_parser("export", help="export a model's towers for OpenVINO ahead of time")
+    export.add_argument("--release", default="v1-fashion", help="a release, a model folder or a Hub id")
+    export.set_defaults(run=run_export)
+
+    args = parser.parse_args(argv)
+    try:
+        args.run(args)
+    except RecTrioError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(args.stopped if "stopped" in args else "Stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run_train(args: argparse.Namespace) -> None:
+    args.stopped = f"\nStopped. Finished epochs are kept: the same command with --resume goes on, in {args.out}."
+    from rectrio_models.dual_encoder.training import Plan, train
+
+    given = {name: getattr(args, name) for name in ("dataset", "epochs", "batch_size", "learning_rate", "seed")}
+    plan = Plan(**{name: value for name, value in given.items() if value is not None})
+    train(plan, args.out, data=args.data, device=args.device, resume=args.resume, fresh=args.fresh)
+    from rectrio_models.card import write_card
+
+    write_card(args.out)
+    print(f"The model is in {args.out}. Measure it: python -m rectrio_models evaluate --release {args.out}")
+
+
+def run_evaluate(args: argparse.Namespace) -> None:
+    from rectrio_models.datasets import dataset_record
+    from rectrio_models.evaluation import evaluate
+    from rectrio_models.figures import own_folder
+    from rectrio_models.releases import load_encoder, model_folder
+
+    folder = model_folder(args.release)
+    own_folder(args.release, folder, args.json)
+    figures = evaluate(load_encoder(args.release), dataset_record(args.dataset), data=args.data)
+    print(figures.table())
+    figures.keep(folder, args.json)
+
+
+def run_bench(args: argparse.Namespace) -> None:
+    from rectrio_models.bench import bench
+    from rectrio_models.figures import own_folder
+    from rectrio_models.releases import model_folder
+
+    folder = model_folder(args.release)
+    own_folder(args.release, folder, args.json)
+    figures = bench(args.release)
+    print(figures.table())
+    figures.keep(folder, args.json)
+
+
+def run_card(args: argparse.Namespace) -> None:
+    from rectrio_models.card import write_card
+    from rectrio_models.releases import model_folder
+
+    print(f"{write_card(model_folder(args.release))} is written.")
+
+
+def run_prepare(args: argparse.Namespace) -> None:
+    from rectrio_models.datasets import dataset_record
+    from rectrio_models.prepare import prepare
+
+    written = prepare(dataset_record(args.dataset), args.out, data=args.data, form=args.form)
+    print(f"{args.out}: " + ", ".join(f"{number:,} pictures ({split})" for split, number in written.items()))
+
+
+def run_export(args: argparse.Namespace) -> None:
+    from rectrio_models.releases import load_encoder
+
+    load_encoder(args.release)
+    print(f"The towers of {args.release} are ready.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""The shape of a RecTrio dual encoder: everything that the weights depend on."""
+
+from transformers import PreTrainedConfig
+
+
+class RecTrioConfig(PreTrainedConfig):
+    """A convolutional image tower, a BiLSTM text tower, one embedding space.
+
+    image_size: side of the square pictures the model was trained on, in pixels.
+    num_channels: 1 for grey pictures, 3 for RGB.
+    stem_width, widths, depths: channels of the first convolution and of the four blocks, and how many residual
+        layers each block has. A block halves the picture's side first.
+    mirror: average the image embedding over the picture and its mirror image, as both show the same thing. Costs a
+        second pass of the image tower; off while training.
+    vocab_size, pad_token_id: of the tokenizer.
+    embedding_width, hidden_width: channels of the token embedding, and of the LSTM in each direction.
+    text_dropout: share of the token embedding's channels that training leaves out.
+    max_tokens: longer texts are cut there.
+    projection_dim: dimensions of the common space.
+    logit_scale: the temperature's inverse at the start of training, as a logarithm.
+    """
+
+    model_type = "rectrio"
+
+    image_size: int = 28
+    num_channels: int = 1
+    stem_width: int = 16
+    widths: list[int] | tuple[int, ...] = (32, 64, 128, 256)
+    depths: list[int] | tuple[int, ...] = (1, 1, 1, 0)
+    mirror: bool = True
+    vocab_size: int = 2048
+    pad_token_id: int | None = 0
+    embedding_width: int = 96
+    hidden_width: int = 128
+    text_dropout: float = 0.2
+    max_tokens: int = 64
+    projection_dim: int = 256
+    logit_scale: float = 2.7726  # ln 16
+
+    def validate_architecture(self):
+        """Part of the validation that every config goes through; raises ValueError."""
+        if len(self.widths) != 4 or len(self.depths) != 4:
+            raise ValueError(f"The image tower has four blocks; got widths {self.widths} and depths {self.depths}.")
+        if self.image_size < 16:
+            raise ValueError(f"Four halvings need pictures of 16 pixels or more; got image_size {self.image_size}.")
+
+
+RecTrioConfig.register_for_auto_class()

@@ -1,0 +1,179 @@
+"""V1 at work: both towers compiled by OpenVINO, with a tokenizer and pixels that need neither torch nor transformers.
+
+The towers are exported once, into the cache, under the fingerprint of everything that the embeddings depend on.
+"""
+
+import json
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tokenizers import Tokenizer
+
+from rectrio_models.cache import cache_root, one_at_a_time, sha256_of, whole_folder
+from rectrio_models.dual_encoder.pixels_rectrio import pixel_values
+from rectrio_models.encoder import Vectors
+from rectrio_models.errors import ModelError
+
+Tower = Callable[..., np.ndarray]  # named arrays in, float32 (n, dim) out
+
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "processor_config.json")
+CODE = ("modeling_rectrio.py", "pixels_rectrio.py")  # a change in these changes the embeddings too
+PICTURES_AT_ONCE, TEXTS_AT_ONCE = 64, 64  # measured: more is no faster on a CPU
+
+
+class DualEncoder:
+    """A trained RecTrio folder as an Encoder. `backend` is "openvino" or, slower to load, "torch"."""
+
+    def __init__(self, folder: Path, *, name: str | None = None, backend: str = "openvino"):
+        if missing := [file for file in FILES if not (folder / file).is_file()]:
+            raise ModelError(f"{folder} is no whole RecTrio model: {', '.join(missing)} is missing. Train or fetch it again.")
+        if backend not in BACKENDS:
+            raise ModelError(f"“{backend}” is no backend; {' and '.join(BACKENDS)} are.")
+        here = Path(__file__).parent
+        self.name = name or str(folder)
+        self.fingerprint = sha256_of([*(folder / file for file in FILES), *(here / file for file in CODE)])
+        config = read_json(folder / "config.json")
+        self.dim: int = config["projection_dim"]
+        self.max_tokens: int = config["max_tokens"]
+        self._channels: int = config["num_channels"]
+        form = read_json(folder / "processor_config.json")["image_processor"]
+        self._pixels = {
+            name: form[name] for name in ("image_size", "num_channels", "image_mean", "image_std", "dark_ground")
+        }
+        self._whole = read_tokenizer(folder / "tokenizer.json")
+        self._cut = read_tokenizer(folder / "tokenizer.json")
+        self._cut.enable_truncation(self.max_tokens)
+        self._cut.enable_padding(pad_id=config["pad_token_id"])
+        self._image, self._text = BACKENDS[backend](folder, self.fingerprint)
+
+    def encode_text(self, texts: Sequence[str]) -> Vectors:
+        """Embed texts: unit float32 (len(texts), dim)."""
+        out = np.empty((len(texts), self.dim), np.float32)
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            encoded = self._cut.encode_batch(list(texts[start : start + TEXTS_AT_ONCE]))
+            out[start : start + len(encoded)] = self._text(
+                input_ids=np.array([text.ids for text in encoded], np.int64),  # (B, T)
+                attention_mask=np.array([text.attention_mask for text in encoded], np.int64),
+            )
+        return out
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
+        """Embed pictures: unit float32 (len(images), dim)."""
+        out = np.empty((len(images), self.dim), np.float32)
+        for start in range(0, len(images), PICTURES_AT_ONCE):
+            batch = pixel_values(images[start : start + PICTURES_AT_ONCE], **self._pixels)  # (B, C, h, w)
+            out[start : start + len(batch)] = self._image(pixel_values=batch)
+        return out
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens the whole text has."""
+        return len(self._whole.encode(text).ids)
+
+
+# --- the two backends ---------------------------------------------------------------------------------------------
+
+
+def openvino_towers(folder: Path, fingerprint: str) -> tuple[Tower, Tower]:
+    """Both towers compiled for the CPU, exported first where the cache has none."""
+    cached = cache_root() / "towers" / fingerprint[:16]
+    with one_at_a_time(cached):
+        if not cached.is_dir():
+            with whole_folder(cached) as draft:
+                export_towers(folder, draft)
+        return compiled_tower(cached / "image.xml"), compiled_tower(cached / "text.xml")
+
+
+def compiled_tower(path: Path) -> Tower:
+    """A tower in float32, as its weights are: bfloat16, OpenVINO's default where the CPU has it, would change them."""
+    import openvino as ov
+
+    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "CACHE_DIR": str(path.parent)}
+    try:
+        compiled = ov.Core().compile_model(path, "CPU", options)
+    except RuntimeError as error:
+        raise ModelError(f"{path} is damaged: delete {path.parent} and start again.") from error
+    own = threading.local()  # an inference request serves one thread at a time
+
+    def tower(**inputs: np.ndarray) -> np.ndarray:
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        return own.request.infer(inputs, share_inputs=True)[0]
+
+    return tower
+
+
+def export_towers(folder: Path, out: Path) -> None:
+    """Convert the towers of a model folder into `image.xml` and `text.xml`, each with its weights beside it."""
+    import openvino as ov
+    import torch
+
+    model = load_torch(folder)
+    image, text = torch.nn.Module(), torch.nn.Module()
+    for module, embed in ((image, model.get_image_features), (text, model.get_text_features)):
+        module.model, module.forward = model, embed
+    side, channels = model.config.image_size, model.config.num_channels
+    ids = torch.ones(2, 3, dtype=torch.int64)
+    pictures = torch.zeros(2, channels, side, side)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of torch.jit.trace, which OpenVINO's converter calls
+        for name, module, inputs in (
+            ("image", image, {"pixel_values": pictures}),
+            ("text", text, {"input_ids": ids, "attention_mask": ids}),
+        ):
+            converted = ov.convert_model(module, example_input=inputs)
+            ov.save_model(converted, out / f"{name}.xml", compress_to_fp16=False)
+
+
+def torch_towers(folder: Path, fingerprint: str) -> tuple[Tower, Tower]:
+    """Both towers as PyTorch runs them."""
+    import torch
+
+    model = load_torch(folder)
+
+    @torch.inference_mode()
+    def image(pixel_values: np.ndarray) -> np.ndarray:
+        return model.get_image_features(torch.from_numpy(pixel_values)).numpy()
+
+    @torch.inference_mode()
+    def text(input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        return model.get_text_features(torch.from_numpy(input_ids), torch.from_numpy(attention_mask)).numpy()
+
+    return image, text
+
+
+BACKENDS = {"openvino": openvino_towers, "torch": torch_towers}
+
+
+# --- files --------------------------------------------------------------------------------------------------------
+
+
+def load_torch(folder: Path):
+    """The RecTrioModel in a folder, ready for inference."""
+    from safetensors import SafetensorError
+
+    from rectrio_models import RecTrioModel
+
+    try:
+        return RecTrioModel.from_pretrained(folder, local_files_only=True).eval()
+    except (SafetensorError, RuntimeError, ValueError, OSError) as error:
+        raise ModelError(f"{folder} cannot be loaded: {str(error).splitlines()[0]} Train or fetch it again.") from error
+
+
+def read_json(path: Path) -> dict:
+    """A JSON file, or ModelError."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path} is damaged: {error}. Train or fetch the model again.") from error
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """A fast tokenizer, or ModelError."""
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the binding raises bare Exception
+        raise ModelError(f"{path} is damaged: {error}. Train or fetch the model again.") from error

@@ -1,0 +1,428 @@
+"""Train a RecTrio dual encoder from scratch: `python -m rectrio_models train --dataset fashion-mnist --out DIR`.
+
+One epoch shows every picture that still teaches something, beside texts drawn anew. The weights that are kept are
+an exponential moving average, taken after the epoch whose held-out training pictures found their class by text most
+often. Each epoch starts from its own seed and ends with a checkpoint, so a run that was killed goes on (`--resume`)
+to the same weights, bit for bit, as one that was not. Checkpoints are safetensors and JSON.
+"""
+
+import contextlib
+import json
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from rectrio_models.datasets import dataset_record
+from rectrio_models.descriptions import TextGenerator, descriptions_of
+from rectrio_models.dual_encoder.configuration_rectrio import RecTrioConfig
+from rectrio_models.dual_encoder.image_processing_rectrio import RecTrioImageProcessor
+from rectrio_models.dual_encoder.modeling_rectrio import RecTrioModel, unicl_loss
+from rectrio_models.dual_encoder.pixels_rectrio import square
+from rectrio_models.dual_encoder.processing_rectrio import RecTrioProcessor
+from rectrio_models.dual_encoder.tokenization_rectrio import RecTrioTokenizer
+from rectrio_models.errors import TrainingError
+
+LOG, CURVE, CHECKPOINT = "training.json", "training.png", "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides what a run ends with, but for the data."""
+
+    dataset: str = "fashion-mnist"
+    epochs: int = 26
+    batch_size: int = 256  # pictures a step
+    texts: int = 128  # texts a step
+    learning_rate: float = 5e-3  # at its highest
+    weight_decay: float = 0.05
+    warmup: float = 0.15  # share of the steps in which the learning rate rises; it falls to 0 in the rest
+    smoothing: float = 0.1  # of the contrastive target
+    average: float = 0.998  # decay of the weights' moving average, a step
+    shift: int = 2  # pixels a picture is moved by, at most
+    erase: int = 8  # side of the square that is blacked out in half of the pictures, at most
+    prune: float = 0.5  # share of the easy pictures that an epoch leaves out
+    prune_until: float = 0.875  # share of the epochs after which every picture is shown again
+    validation: int = 2000  # training pictures that are held out to choose the best epoch
+    tokenizer_texts: int = 50_000  # texts that the tokenizer learns its subwords from
+    vocab_size: int = 2048
+    seed: int = 0
+
+
+def train(
+    plan: Plan,
+    out: Path,
+    *,
+    config: RecTrioConfig | None = None,
+    data: Path | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    fresh: bool = False,
+) -> Path:
+    """Train by `plan` and write a model folder, complete with code and log, into `out`; returns `out`.
+
+    An unfinished run in `out` is continued with `resume`, thrown away with `fresh`, and refused without either.
+    Raises TrainingError for that, for a resumed plan that differs from the one begun, and for a folder that holds
+    something else; DataError when the data set cannot be read.
+    """
+    begun = unfinished_run(plan, out, resume=resume, fresh=fresh)
+    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    record = dataset_record(plan.dataset)
+    descriptions = descriptions_of(plan.dataset)
+    generator = TextGenerator(descriptions)
+    rng = random.Random(plan.seed)
+    tokenizer = RecTrioTokenizer.trained_on(
+        [generator.draw(rng.choice(record.labels), rng) for _ in range(plan.tokenizer_texts)],
+        vocab_size=plan.vocab_size,
+        max_tokens=config.max_tokens if config else RecTrioConfig().max_tokens,
+    )
+    config = config or RecTrioConfig()
+    config.vocab_size = len(tokenizer)
+    config.id2label = dict(enumerate(record.labels))
+    config.label2id = {label: i for i, label in enumerate(record.labels)}
+
+    pixels, labels = load_pixels(record.load("train", data=data), config)  # (n, C, h, w) uint8, (n,)
+    order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(plan.seed))
+    held_out, shown = order[: plan.validation], order[plan.validation :]
+    if len(shown) < plan.batch_size:
+        raise TrainingError(
+            f"{len(pixels):,} pictures, {plan.validation:,} of them held out, do not fill a batch of {plan.batch_size}."
+        )
+    floats = pixels[shown].float() / 255
+    mean, std = floats.mean(dim=(0, 2, 3)), floats.std(dim=(0, 2, 3))  # (C,)
+    del floats
+    ready = Pixels(pixels.to(device), labels.to(device), mean.to(device), std.to(device))
+    image_processor = RecTrioImageProcessor(
+        config.image_size, config.num_channels, [round(v, 4) for v in mean.tolist()], [round(v, 4) for v in std.tolist()]
+    )
+    processor = RecTrioProcessor(image_processor, tokenizer)
+
+    torch.manual_seed(plan.seed)
+    model = RecTrioModel(config).to(device, memory_format=torch.channels_last)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.average), use_buffers=True)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]  # biases, batch norms, the logit scale
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}],
+        lr=plan.learning_rate,
+    )
+    losses = torch.full((len(pixels),), torch.inf)  # of each training picture when it was last shown
+    state = State(model, average, optimizer, losses, best={})
+    log = {"plan": asdict(plan), "environment": environment(device), "parameters": model.num_parameters(), "epochs": []}
+    if begun:
+        log = state.load(out / CHECKPOINT)
+
+    for epoch in range(len(log["epochs"]), plan.epochs):
+        started = time.monotonic()
+        torch.manual_seed(plan.seed * 1_000_003 + epoch)
+        texts = draw_texts(generator, tokenizer, record.labels, plan, epoch, count=len(shown))
+        loss, seen = train_epoch(state, plan, epoch, ready, shown, texts)
+        accuracy = nearest_class_accuracy(average.module, tokenizer, descriptions, ready, held_out)
+        log["epochs"].append(
+            {
+                "epoch": epoch + 1,
+                "loss": round(loss, 4),
+                "validation_accuracy": accuracy,
+                "pictures": seen,
+                "learning_rate": round(optimizer.param_groups[0]["lr"], 6),
+                "seconds": round(time.monotonic() - started, 1),
+            }
+        )
+        if accuracy >= max(entry["validation_accuracy"] for entry in log["epochs"]):
+            state.best.update({name: value.clone() for name, value in average.module.state_dict().items()})
+        state.save(out / CHECKPOINT, log)
+        tqdm.write(f"epoch {epoch + 1:2}: loss {loss:.3f}, validation accuracy {accuracy:.2%}, {seen:,} pictures")
+
+    best = max(log["epochs"], key=lambda entry: entry["validation_accuracy"])
+    model.load_state_dict(state.best)
+    log["best_epoch"], log["seconds"] = best["epoch"], round(sum(entry["seconds"] for entry in log["epochs"]), 1)
+    save_model_folder(model.cpu(), processor, log, out)
+    (out / CHECKPOINT).unlink()
+    return out
+
+
+# --- data ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The training pictures as they lie in memory."""
+
+    values: torch.Tensor  # (n, C, h, w) uint8
+    labels: torch.Tensor  # (n,) int64
+    mean: torch.Tensor  # (C,) of the shown pictures, 0 to 1
+    std: torch.Tensor  # (C,)
+
+    def batch(self, rows: torch.Tensor) -> torch.Tensor:
+        """Standardised pictures, float32 (len(rows), C, h, w), channels last."""
+        values = self.values[rows].float().div_(255).sub_(self.mean[:, None, None]).div_(self.std[:, None, None])
+        return values.contiguous(memory_format=torch.channels_last)
+
+    @property
+    def black(self) -> torch.Tensor:
+        """What a black pixel is after standardising, (C, 1, 1)."""
+        return (-self.mean / self.std)[:, None, None]
+
+
+def load_pixels(dataset, config: RecTrioConfig) -> tuple[torch.Tensor, torch.Tensor]:
+    """Every picture of a Dataset as uint8 (n, C, h, w), and the labels (n,)."""
+    side, channels = config.image_size, config.num_channels
+    pixels = np.empty((len(dataset), side, side, channels), np.uint8)
+    for row, picture in enumerate(tqdm(dataset["image"], desc="reading pictures", unit=" pictures", leave=False)):
+        pixels[row] = square(picture, side, channels, dark_ground=True)
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.tensor(dataset["label"])
+
+
+def augment(pictures: torch.Tensor, black: torch.Tensor, *, shift: int, erase: int) -> torch.Tensor:
+    """Move each picture by up to `shift` pixels, mirror half of them, and black out a square of up to `erase` pixels
+    in half of them (Zhong et al., arXiv 1708.04896); (B, C, h, w) → the same."""
+    number, _, height, width = pictures.shape
+    device = pictures.device
+    padded = F.pad(pictures - black, (shift,) * 4) + black  # black all around
+    rows = torch.randint(0, 2 * shift + 1, (number, 1), device=device) + torch.arange(height, device=device)  # (B, h)
+    columns = torch.randint(0, 2 * shift + 1, (number, 1), device=device) + torch.arange(width, device=device)  # (B, w)
+    mirrored = torch.rand(number, 1, device=device) < 0.5
+    columns = torch.where(mirrored, columns.flip(1), columns)
+    every = torch.arange(number, device=device)[:, None, None]
+    moved = padded.permute(0, 2, 3, 1)[every, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    if not erase:
+        return moved
+    side = torch.randint(erase // 2, erase + 1, (number, 1), device=device)
+    side *= torch.rand(number, 1, device=device) < 0.5
+    top = torch.randint(0, height, (number, 1), device=device) - side // 2
+    left = torch.randint(0, width, (number, 1), device=device) - side // 2
+    y, x = torch.arange(height, device=device), torch.arange(width, device=device)
+    hit = ((y >= top) & (y < top + side))[:, :, None] & ((x >= left) & (x < left + side))[:, None, :]  # (B, h, w)
+    return torch.where(hit[:, None], black, moved)
+
+
+def draw_texts(
+    generator: TextGenerator, tokenizer: RecTrioTokenizer, labels: tuple[str, ...], plan: Plan, epoch: int, *, count: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Batches of an epoch's texts: input ids (T, tokens), attention mask (T, tokens), labels (T,)."""
+    rng = random.Random(f"{plan.seed} {epoch}")
+    for _ in range(count // plan.batch_size):
+        drawn = [rng.randrange(len(labels)) for _ in range(plan.texts)]
+        texts = [generator.draw(labels[label], rng) for label in drawn]
+        batch = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        yield batch["input_ids"], batch["attention_mask"], torch.tensor(drawn)
+
+
+# --- one epoch ----------------------------------------------------------------------------------------------------
+
+
+def train_epoch(
+    state: "State", plan: Plan, epoch: int, pixels: Pixels, shown: torch.Tensor, texts: Iterator
+) -> tuple[float, int]:
+    """Train one epoch; returns the mean loss and how many pictures were shown."""
+    model, optimizer = state.model.train(), state.optimizer
+    device = pixels.values.device
+    rows, weights = choose_pictures(shown, state.losses, plan, epoch)
+    steps = len(rows) // plan.batch_size
+    total = torch.zeros((), device=device)
+    bar = tqdm(range(steps), desc=f"epoch {epoch + 1}/{plan.epochs}", unit=" steps", leave=False)
+    for step in bar:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(plan, (epoch + step / steps) / plan.epochs)
+        here = slice(step * plan.batch_size, (step + 1) * plan.batch_size)
+        at = rows[here].to(device)
+        pictures = augment(pixels.batch(at), pixels.black, shift=plan.shift, erase=plan.erase)
+        input_ids, attention_mask, text_labels = (tensor.to(device) for tensor in next(texts))
+        with autocast(device):
+            image_embeds = model.get_image_features(pictures)
+        text_embeds = model.get_text_features(input_ids, attention_mask)  # tiny matrices: float32 is as fast
+        logits = model.logit_scale.exp() * image_embeds.float() @ text_embeds.T  # (B, T)
+        per_sample = unicl_loss(logits, pixels.labels[at], text_labels, plan.smoothing)
+        image_losses, text_losses = per_sample.split([len(at), len(text_labels)])
+        loss = ((image_losses * weights[here].to(device)).mean() + text_losses.mean()) / 2
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        state.average.update_parameters(model)
+        state.losses[rows[here]] = image_losses.detach().cpu()
+        total += loss.detach()
+        if step % 20 == 0:
+            bar.set_postfix(loss=f"{total.item() / (step + 1):.3f}")
+    return total.item() / steps, steps * plan.batch_size
+
+
+def choose_pictures(
+    shown: torch.Tensor, losses: torch.Tensor, plan: Plan, epoch: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The rows of this epoch in random order, and the weight of each in the loss.
+
+    Of the pictures whose last loss was below the mean, a share is left out and the others count the more for it,
+    so that the gradient stays unbiased. Source: Qin et al., InfoBatch, arXiv 2303.04947, section 3.
+    """
+    last = losses[shown]
+    easy = last < last.mean()  # none in the first epoch: all are infinite
+    if not 0 < epoch < plan.prune_until * plan.epochs:
+        easy[:] = False
+    keep = ~easy | (torch.rand(len(shown)) >= plan.prune)
+    weights = torch.where(easy, 1 / (1 - plan.prune), 1.0)[keep]
+    order = torch.randperm(int(keep.sum()))
+    return shown[keep][order], weights[order]
+
+
+def learning_rate(plan: Plan, done: float) -> float:
+    """The learning rate after the share `done` of training: up in a straight line, and down in another."""
+    if done < plan.warmup:
+        return plan.learning_rate * done / plan.warmup
+    return plan.learning_rate * (1 - done) / (1 - plan.warmup)
+
+
+def autocast(device: torch.device) -> contextlib.AbstractContextManager:
+    """bfloat16 where the machine multiplies it in hardware; elsewhere it would be slower than float32."""
+    if device.type == "cpu":
+        able = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
+    else:
+        able = torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.autocast(device.type, torch.bfloat16, enabled=bool(able))
+
+
+@torch.inference_mode()
+def nearest_class_accuracy(
+    model: RecTrioModel, tokenizer: RecTrioTokenizer, descriptions, pixels: Pixels, rows: torch.Tensor
+) -> float:
+    """The share of pictures whose nearest class, by the mean embedding of its descriptions, is theirs."""
+    model.eval()
+    device = pixels.values.device
+    classes = []
+    for words in descriptions.words.values():
+        batch = tokenizer(list(words.descriptions), padding=True, return_tensors="pt").to(device)
+        classes.append(model.get_text_features(**batch).mean(dim=0))
+    classes = F.normalize(torch.stack(classes), dim=1)  # (classes, D)
+    right = 0
+    for at in rows.to(device).split(1000):
+        right += int(((model.get_image_features(pixels.batch(at)) @ classes.T).argmax(1) == pixels.labels[at]).sum())
+    return right / len(rows)
+
+
+# --- what a run leaves behind ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class State:
+    """All that changes while training."""
+
+    model: RecTrioModel
+    average: AveragedModel
+    optimizer: torch.optim.AdamW
+    losses: torch.Tensor
+
+    best: dict[str, torch.Tensor]  # the averaged weights after the best epoch so far
+
+    def save(self, path: Path, log: dict) -> None:
+        """Write the state after an epoch into one file, whole or not at all."""
+        tensors = {"losses": self.losses}
+        parts = {"model": self.model.state_dict(), "average": self.average.state_dict(), "best": self.best}
+        for number, moments in self.optimizer.state_dict()["state"].items():
+            parts[f"optimizer.{number}"] = moments
+        for part, values in parts.items():
+            # clones, as a file may hold each tensor once and the best weights can be the averaged ones
+            tensors |= {f"{part}.{name}": value.clone(memory_format=torch.contiguous_format) for name, value in values.items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}")
+        save_file(tensors, draft, metadata={"log": json.dumps(log)})
+        draft.replace(path)
+
+    def load(self, path: Path) -> dict:
+        """Take the state up again; returns the log so far."""
+        parts = {"model": {}, "average": {}, "best": {}, "optimizer": {}}
+        for name, value in load_file(path).items():
+            if name == "losses":
+                self.losses.copy_(value)
+            else:
+                part, rest = name.split(".", 1)
+                parts[part][rest] = value
+        self.model.load_state_dict(parts["model"])
+        self.average.load_state_dict(parts["average"])
+        self.best.update(parts["best"])
+        moments: dict[int, dict] = {}
+        for name, value in parts["optimizer"].items():
+            number, moment = name.split(".")
+            moments.setdefault(int(number), {})[moment] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        return checkpoint_log(path)
+
+
+def checkpoint_log(path: Path) -> dict:
+    """The log inside a checkpoint."""
+    with safe_open(path, "pt") as file:
+        return json.loads(file.metadata()["log"])
+
+
+def unfinished_run(plan: Plan, out: Path, *, resume: bool, fresh: bool) -> bool:
+    """Whether there is a checkpoint in `out` to go on from; raises TrainingError where that is not what was asked."""
+    checkpoint = out / CHECKPOINT
+    if not checkpoint.exists():
+        if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / "config.json").exists()):
+            raise TrainingError(f"{out} holds something else than a model. Give a new or an empty folder.")
+        return False
+    if fresh:
+        checkpoint.unlink()
+        return False
+    begun = checkpoint_log(checkpoint)
+    done = f"{out} holds an unfinished run, {len(begun['epochs'])} of {begun['plan']['epochs']} epochs done."
+    if not resume:
+        raise TrainingError(f"{done} Go on with --resume, or begin anew with --fresh.")
+    if changed := [name for name, value in asdict(plan).items() if begun["plan"].get(name) != value]:
+        was = ", ".join(f"{name.replace('_', ' ')} {begun['plan'].get(name)}" for name in changed)
+        raise TrainingError(f"{done} It was begun with {was}: resume with the same, or begin anew with --fresh.")
+    return True
+
+
+def environment(device: torch.device) -> dict:
+    """What a training time depends on."""
+    return {
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16": autocast(device).fast_dtype == torch.bfloat16 and autocast(device)._enabled,
+        "torch": torch.__version__,
+    }
+
+
+def save_model_folder(model: RecTrioModel, processor: RecTrioProcessor, log: dict, out: Path) -> None:
+    """Write the model in Hub form, with its code (`trust_remote_code`), the log and its curve; the weights last."""
+    model.config.auto_map = {
+        "AutoConfig": "configuration_rectrio.RecTrioConfig",
+        "AutoModel": "modeling_rectrio.RecTrioModel",
+        "AutoModelForZeroShotImageClassification": "modeling_rectrio.RecTrioModel",
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".draft-", dir=out) as folder:
+        draft = Path(folder)
+        processor.save_pretrained(draft)
+        model.save_pretrained(draft)
+        (draft / LOG).write_text(json.dumps(log, indent=1) + "\n")
+        plot_curve(log, draft / CURVE)
+        for file in sorted(draft.iterdir(), key=lambda file: file.suffix == ".safetensors"):
+            file.replace(out / file.name)
+
+
+def plot_curve(log: dict, path: Path) -> None:
+    """Loss and validation accuracy by epoch, as a PNG."""
+    from matplotlib.figure import Figure
+
+    epochs = [entry["epoch"] for entry in log["epochs"]]
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    left = figure.subplots()
+    right = left.twinx()
+    left.plot(epochs, [entry["loss"] for entry in log["epochs"]], color="tab:gray", label="training loss")
+    right.plot(epochs, [100 * e["validation_accuracy"] for e in log["epochs"]], color="tab:blue", label="accuracy")
+    right.axvline(log["best_epoch"], color="tab:blue", linestyle=":")
+    left.set(xlabel="epoch", ylabel="training loss (grey)")
+    right.set(ylabel="validation accuracy, % (blue)")
+    figure.savefig(path, dpi=120, metadata={"Software": None})
