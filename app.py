@@ -1,6 +1,6 @@
 """The page: search a gallery by text or by picture.
 
-    python app.py [--release v1-fashion] [--host 127.0.0.1] [--port 7860] [--share] [--auth USER:PASSWORD]
+python app.py [--release v1-fashion] [--host 127.0.0.1] [--port 7860] [--share] [--auth USER:PASSWORD]
 """
 
 import argparse
@@ -37,6 +37,7 @@ CSS = """
 .results .thumbnail-lg img { aspect-ratio: 1; width: 100%; height: auto; }
 .results .caption-label { position: static; max-width: 100%; border: 0; font-size: .8rem; text-align: center; }
 .results .thumbnail-item:focus-visible { outline: 3px solid var(--color-accent); outline-offset: 2px; }
+.prose { overflow-wrap: anywhere; }
 .results img, #picture img { image-rendering: pixelated; }
 #picture img { width: 100%; height: 100%; object-fit: contain; }
 #search { flex-grow: 0; align-self: end; min-width: 7rem; }
@@ -99,10 +100,11 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
             return start_again()
         return show(searcher.answer(picture, int(k)), searcher, "picture")
 
-    def more_like_this(rows: list[int], k: int, event: gr.SelectData):
-        if not isinstance(event.index, int) or not 0 <= event.index < len(rows):
-            raise gr.Error("Click on a picture to see more like it.", print_exception=False)
-        row = rows[event.index]
+    def more_like_this(rows: list[int], k: int, event: gr.EventData):
+        try:
+            row = rows[event.index]
+        except (AttributeError, TypeError, IndexError) as error:  # called by name, without a click
+            raise gr.Error("Click on a picture to see more like it.", print_exception=False) from error
         shown = show(searcher.like(row, int(k)), searcher, "picture")
         return gr.Tabs(selected="image"), searcher.gallery[row].image, *shown
 
@@ -115,8 +117,15 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
 
     def search(query: str, k: int = 12) -> dict:
         """Search by text: `{"hits": [{"row", "label", "score"}, …], "milliseconds": {…}, "notices": […]}`."""
+        return as_json(lambda: searcher.answer(query, k))
+
+    def like(row: int, k: int = 12) -> dict:
+        """Search by a picture of the gallery, named by its row; answers as `search` does."""
+        return as_json(lambda: searcher.like(row, k))
+
+    def as_json(ask) -> dict:
         try:
-            answer = searcher.answer(query, k)
+            answer = ask()
         except RecTrioError as error:
             raise gr.Error(str(error), print_exception=False) from error
         return {
@@ -165,20 +174,19 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
                     TEXT_EXAMPLES, inputs=query, label="Try", api_name="load_example", cache_examples=False
                 )
                 text_results = results()
-            with gr.Tab("Image search", id="image"):
-                with gr.Row():
-                    with gr.Column(scale=1, min_width=240):
-                        picture = Picture(
-                            label="A picture to start from",
-                            sources=["upload", "clipboard", "webcam"],
-                            type="pil",
-                            height=280,
-                            buttons=[],
-                            elem_id="picture",
-                        )
-                        image_k = how_many()
-                    with gr.Column(scale=3, min_width=280):
-                        image_results = results(*start_again())
+            with gr.Tab("Image search", id="image"), gr.Row():
+                with gr.Column(scale=1, min_width=240):
+                    picture = Picture(
+                        label="A picture to start from",
+                        sources=["upload", "clipboard", "webcam"],
+                        type="pil",
+                        height=280,
+                        buttons=[],
+                        elem_id="picture",
+                    )
+                    image_k = how_many()
+                with gr.Column(scale=3, min_width=280):
+                    image_results = results(*start_again())
 
         text_events = [
             button.click(search_text, [query, text_k], [*text_results], api_name="search_text"),
@@ -202,6 +210,7 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
         ):
             gallery.select(more_like_this, [rows, k], [tabs, picture, *image_results], api_name=name)
         gr.api(search, api_name="search")
+        gr.api(like, api_name="more_like_this")
     return page
 
 

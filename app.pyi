@@ -1,6 +1,6 @@
 """The page: search a gallery by text or by picture.
 
-    python app.py [--release v1-fashion] [--host 127.0.0.1] [--port 7860] [--share] [--auth USER:PASSWORD]
+python app.py [--release v1-fashion] [--host 127.0.0.1] [--port 7860] [--share] [--auth USER:PASSWORD]
 """
 
 import argparse
@@ -37,8 +37,6 @@ CSS = """
 footer { opacity: .7; }
 """
 
-from gradio.events import Dependency
-
 class Picture(gr.Image):
     """An image input that decodes what it is given by `open_picture`: safely, or with one sentence why not."""
 
@@ -56,10 +54,10 @@ class Picture(gr.Image):
             raise gr.Error(str(error), print_exception=False) from error
     from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
-
 
 def show(answer: Answer, searcher: Searcher, what: str) -> tuple[list, str, list[int]]:
     """What a results area displays: captioned pictures, the line above them, and their rows in the gallery."""
@@ -71,14 +69,12 @@ def show(answer: Answer, searcher: Searcher, what: str) -> tuple[list, str, list
     notices = "".join(f"\n\n{notice}" for notice in answer.notices)
     return pictures, line + notices, [hit.item.row for hit in answer.hits]
 
-
 def one_of_each(searcher: Searcher) -> list[int]:
     """The first row of every label: pictures to begin with."""
     first: dict[str, int] = {}
     for item in searcher.gallery:
         first.setdefault(item.label, item.row)
     return list(first.values())
-
 
 def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
     """The page over one searcher, not yet launched."""
@@ -162,21 +158,20 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
                     examples = gr.Examples(
                         TEXT_EXAMPLES, inputs=query, label="Try", api_name="load_example", cache_examples=False
                     )
-            with gr.Tab("Image search", id="image"):
-                with gr.Row(equal_height=False):
-                    with gr.Column(scale=1, min_width=240):
-                        picture = Picture(
-                            label="A picture to start from",
-                            sources=["upload", "clipboard", "webcam"],
-                            type="pil",
-                            height=260,
-                            buttons=[],
-                            elem_id="picture",
-                            elem_classes="results",
-                        )
-                        image_k = how_many()
-                    with gr.Column(scale=3, min_width=320):
-                        image_results = results(*start_again())
+            with gr.Tab("Image search", id="image"), gr.Row(equal_height=False):
+                with gr.Column(scale=1, min_width=240):
+                    picture = Picture(
+                        label="A picture to start from",
+                        sources=["upload", "clipboard", "webcam"],
+                        type="pil",
+                        height=260,
+                        buttons=[],
+                        elem_id="picture",
+                        elem_classes="results",
+                    )
+                    image_k = how_many()
+                with gr.Column(scale=3, min_width=320):
+                    image_results = results(*start_again())
 
         text_events = [
             query.submit(search_text, [query, text_k], [*text_results], api_name="search_text"),
@@ -201,7 +196,6 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
         gr.api(search, api_name="search")
     return page
 
-
 def can_share() -> bool:
     """Whether the service that makes public links answers; noticed within seconds."""
     try:
@@ -209,7 +203,6 @@ def can_share() -> bool:
     except httpx.HTTPError:
         return False
     return True
-
 
 def main(argv: list[str] | None = None) -> int:
     """Open the page and serve it until interrupted; returns the exit status."""
@@ -253,7 +246,6 @@ def main(argv: list[str] | None = None) -> int:
     print(f"RecTrio is at http://{args.host}:{args.port}  (Ctrl-C stops it)", flush=True)
     page.block_thread()
     return 0
-
 
 if __name__ == "__main__":
     sys.exit(main())

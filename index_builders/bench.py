@@ -39,8 +39,12 @@ def bench(release: str) -> Figures:
         origin(searcher.encoder, f"python -m index_builders bench --release {release}"),
         [
             Figure("index", "encode and index the gallery", building, n=1, data=gallery, unit="s"),
-            Figure("search", "search the gallery for 12 results", 1000 * searching, n=len(answers), data=gallery, unit="ms"),
-            Figure("app", "the page, from start to first answered search", starting, n=APP_RUNS, data=gallery, unit="s"),
+            Figure(
+                "search", "search the gallery for 12 results", 1000 * searching, n=len(answers), data=gallery, unit="ms"
+            ),
+            Figure(
+                "app", "the page, from start to first answered search", starting, n=APP_RUNS, data=gallery, unit="s"
+            ),
         ],
     )
 

@@ -10,7 +10,6 @@ from rectrio_models.cache import sha256_of, whole_folder
 from rectrio_models.datasets import DatasetRecord
 from rectrio_models.encoder import Encoder
 from rectrio_models.errors import DataError, IndexFolderError, PictureError
-from rectrio_models.pictures import open_picture
 
 BATCH = 256  # pictures between two steps of the progress bar
 

@@ -43,9 +43,7 @@ class Gallery(Sequence[Item]):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = pa.table(
-            {"label": pa.array(self._labels, pa.string()), "image": pa.array(self._contents, pa.binary())}
-        )
+        table = pa.table({"label": pa.array(self._labels, pa.string()), "image": pa.array(self._contents, pa.binary())})
         pq.write_table(table, folder / ITEMS, compression="none")  # pictures are compressed already
 
     @classmethod

@@ -86,7 +86,9 @@ class Manifest:
     def rebuild_command(self, folder: Path) -> str:
         """The command that builds this index again."""
         source = f" --data {self.source}" if self.source else ""
-        return f"python -m index_builders build --release {self.release} --dataset {self.dataset}{source} --out {folder}"
+        return (
+            f"python -m index_builders build --release {self.release} --dataset {self.dataset}{source} --out {folder}"
+        )
 
 
 def open_index(folder: Path, encoder: Encoder) -> tuple[Index, Gallery]:

@@ -1,4 +1,4 @@
-"""python -m rectrio_models train | evaluate | bench | card | prepare | export: make a model, measure it, describe it."""
+"""python -m rectrio_models train | evaluate | bench | card | prepare | export: make a model and measure it."""
 
 import argparse
 import sys

@@ -47,16 +47,16 @@ def bench(release: str, *, dataset: str | None = None) -> Figures:
         ours, theirs = in_turns(encoder, eager, work, runs)
         figures += [
             Figure(f"{key}_ms", f"{what}, OpenVINO", 1000 * ours / divisor, n=runs, data=record.title, unit="ms"),
-            Figure(f"{key}_ratio", f"{what}, times faster than PyTorch", theirs / ours, n=runs, data=record.title, unit="×"),
+            Figure(
+                f"{key}_ratio", f"{what}, times faster than PyTorch", theirs / ours, n=runs, data=record.title, unit="×"
+            ),
         ]
     size = sum(file.stat().st_size for file in model_folder(release).glob("*.safetensors")) / 1e6
     figures.append(Figure("size", "weights on disk", size, n=1, unit="MB"))
     return Figures("bench", origin(encoder, f"python -m rectrio_models bench --release {release}"), figures)
 
 
-def in_turns(
-    first: Encoder, second: Encoder, work: Callable[[Encoder, int], None], runs: int
-) -> tuple[float, float]:
+def in_turns(first: Encoder, second: Encoder, work: Callable[[Encoder, int], None], runs: int) -> tuple[float, float]:
     """The median seconds of `work` with either encoder, measured in turns after a warm-up."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for run in range(-min(runs, 20), runs):

@@ -169,9 +169,7 @@ def read_image_folder(folder: Path, labels: tuple[str, ...]) -> "datasets.Datase
         )
     if unknown := sorted({p.parent.name for p in files} - set(known)):
         raise DataError(f"{folder / unknown[0]} is no class of this data set; expected {', '.join(known)}.")
-    return from_columns(
-        [{"bytes": None, "path": str(p)} for p in files], [known[p.parent.name] for p in files], labels
-    )
+    return from_columns([{"bytes": None, "path": str(p)} for p in files], [known[p.parent.name] for p in files], labels)
 
 
 def folder_name(label: str) -> str:

@@ -11,7 +11,7 @@ from rectrio_models.errors import PictureError
 
 # Formats that people have and whose Pillow decoders are memory-safe in long use; EPS (runs Ghostscript), PDF, WMF
 # and the rarer ones stay shut.
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MAX_PIXELS = 50_000_000  # 150 MB decoded; a 50-megapixel camera's picture still fits
 
 
@@ -21,27 +21,31 @@ def open_picture(source: str | Path | bytes) -> Image.Image:
 
     Raises PictureError when the bytes are no picture, are cut short, or would decode to over MAX_PIXELS.
     """
-    name = "These bytes" if isinstance(source, bytes) else f"“{Path(source).name}”"
+    name = "What was given" if isinstance(source, bytes) else f"“{Path(source).name}”"
     try:
-        stream = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
+        stream = io.BytesIO(source if isinstance(source, bytes) else Path(source).read_bytes())
     except OSError as error:
         raise PictureError(f"{name} cannot be opened: {error.strerror or error}.") from error
     with stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and, below our own limit, of bombs
         try:
-            picture = Image.open(stream, formats=FORMATS)
+            Image.init()  # every decoder that this build of Pillow has; AVIF is not in all of them
+            picture = Image.open(stream, formats=[name for name in FORMATS if name in Image.OPEN])
             width, height = picture.size
             if width * height > MAX_PIXELS:
                 raise PictureError(
-                    f"{name} is {width:,} × {height:,} pixels; at most {MAX_PIXELS // 1_000_000} million are decoded. "
-                    "Give a smaller copy."
+                    f"{name} is {width:,} × {height:,} pixels, more than the {MAX_PIXELS // 1_000_000} million "
+                    "that are decoded at most. Give a smaller copy."
                 )
             return to_rgb(ImageOps.exif_transpose(picture))
         except UnidentifiedImageError as error:
             raise PictureError(f"{name} is not a picture; PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF is.") from error
         except Image.DecompressionBombError as error:
-            raise PictureError(f"{name} decodes to far too many pixels. Give a smaller copy.") from error
-        except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
+            raise PictureError(
+                f"{name} has far more than the {MAX_PIXELS // 1_000_000} million pixels that are decoded at most. "
+                "Give a smaller copy."
+            ) from error
+        except (OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError, struct.error) as error:
             # the ways in which Pillow's decoders report damage
             raise PictureError(f"{name} is damaged or cut short. Give a whole copy of it.") from error
 

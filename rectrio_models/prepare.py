@@ -1,4 +1,4 @@
-"""Write a data set in another form: as image folders, `train/<class>/00001.png`, or as the parquet of a Hub repository."""
+"""Write a data set in another form: image folders, `train/<class>/00001.png`, or the parquet of a Hub repository."""
 
 import io
 import shutil
@@ -52,8 +52,7 @@ def write_parquet(pictures, labels: tuple[str, ...], path: Path, *, title: str) 
     from rectrio_models.formats import from_columns
 
     cells = [
-        {"bytes": small_png(picture), "path": None}
-        for picture in tqdm(pictures["image"], desc=title, unit=" pictures")
+        {"bytes": small_png(picture), "path": None} for picture in tqdm(pictures["image"], desc=title, unit=" pictures")
     ]
     from_columns(cells, pictures["label"], labels).to_parquet(path)
 

@@ -116,7 +116,11 @@ class TextGenerator:
             tokens.pop(rng.randrange(len(tokens)))
         if rng.random() < 0.25:
             # the longest word is the one that matters, and the one people misspell
-            at = rng.randrange(len(tokens)) if rng.random() < 0.4 else max(range(len(tokens)), key=lambda i: len(tokens[i]))
+            at = (
+                rng.randrange(len(tokens))
+                if rng.random() < 0.4
+                else max(range(len(tokens)), key=lambda i: len(tokens[i]))
+            )
             tokens[at] = misspell(tokens[at], rng)
         return " ".join(tokens)
 

@@ -1,5 +1,7 @@
 """The shape of a RecTrio dual encoder: everything that the weights depend on."""
 
+import math
+
 from transformers import PreTrainedConfig
 
 
@@ -8,8 +10,9 @@ class RecTrioConfig(PreTrainedConfig):
 
     image_size: side of the square pictures the model was trained on, in pixels.
     num_channels: 1 for grey pictures, 3 for RGB.
-    stem_width, widths, depths: channels of the first convolution and of the four blocks, and how many residual
-        layers each block has. A block halves the picture's side first.
+    stem_width, widths: channels of the first convolution and of the four blocks.
+    strides: by how much each block divides the picture's side.
+    depths: how many residual layers each block has.
     mirror: average the image embedding over the picture and its mirror image, as both show the same thing. Costs a
         second pass of the image tower; off while training.
     vocab_size, pad_token_id: of the tokenizer.
@@ -25,8 +28,9 @@ class RecTrioConfig(PreTrainedConfig):
     image_size: int = 28
     num_channels: int = 1
     stem_width: int = 16
-    widths: list[int] | tuple[int, ...] = (32, 64, 128, 256)
-    depths: list[int] | tuple[int, ...] = (1, 1, 1, 0)
+    widths: list[int] | tuple[int, ...] = (16, 32, 64, 128)
+    strides: list[int] | tuple[int, ...] = (1, 2, 2, 2)
+    depths: list[int] | tuple[int, ...] = (1, 1, 1, 1)
     mirror: bool = True
     vocab_size: int = 2048
     pad_token_id: int | None = 0
@@ -39,10 +43,13 @@ class RecTrioConfig(PreTrainedConfig):
 
     def validate_architecture(self):
         """Part of the validation that every config goes through; raises ValueError."""
-        if len(self.widths) != 4 or len(self.depths) != 4:
-            raise ValueError(f"The image tower has four blocks; got widths {self.widths} and depths {self.depths}.")
-        if self.image_size < 16:
-            raise ValueError(f"Four halvings need pictures of 16 pixels or more; got image_size {self.image_size}.")
+        if {len(self.widths), len(self.strides), len(self.depths)} != {4}:
+            raise ValueError(
+                f"The image tower has four blocks; got widths {self.widths}, strides {self.strides} and depths "
+                f"{self.depths}."
+            )
+        if self.image_size < math.prod(self.strides):
+            raise ValueError(f"Strides {self.strides} leave nothing of pictures of {self.image_size} pixels.")
 
 
 RecTrioConfig.register_for_auto_class()

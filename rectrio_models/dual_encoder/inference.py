@@ -30,7 +30,9 @@ class DualEncoder:
 
     def __init__(self, folder: Path, *, name: str | None = None, backend: str = "openvino"):
         if missing := [file for file in FILES if not (folder / file).is_file()]:
-            raise ModelError(f"{folder} is no whole RecTrio model: {', '.join(missing)} is missing. Train or fetch it again.")
+            raise ModelError(
+                f"{folder} is no whole RecTrio model: {', '.join(missing)} is missing. Train or fetch it again."
+            )
         if backend not in BACKENDS:
             raise ModelError(f"“{backend}” is no backend; {' and '.join(BACKENDS)} are.")
         here = Path(__file__).parent
@@ -119,7 +121,8 @@ def export_towers(folder: Path, out: Path) -> None:
     ids = torch.ones(2, 3, dtype=torch.int64)
     pictures = torch.zeros(2, channels, side, side)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of torch.jit.trace, which OpenVINO's converter calls
+        for kind in (FutureWarning, torch.jit.TracerWarning):  # of the tracing that OpenVINO's converter does
+            warnings.simplefilter("ignore", kind)
         for name, module, inputs in (
             ("image", image, {"pixel_values": pictures}),
             ("text", text, {"input_ids": ids, "attention_mask": ids}),

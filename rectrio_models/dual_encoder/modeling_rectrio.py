@@ -74,22 +74,22 @@ class Residual(nn.Module):
 
 
 class ImageTower(nn.Module):
-    """A stem and four blocks, each of which halves the side; then the strongest response anywhere."""
+    """A stem and four blocks; then the strongest response anywhere."""
 
     def __init__(self, config: RecTrioConfig):
         super().__init__()
         self.stem = ConvNorm(config.num_channels, config.stem_width)
         widths = [config.stem_width, *config.widths]
         self.blocks = nn.ModuleList(
-            nn.ModuleList([ConvNorm(inputs, width, stride=2), *(Residual(width) for _ in range(depth))])
-            for inputs, width, depth in zip(widths, config.widths, config.depths, strict=False)
+            nn.ModuleList([ConvNorm(inputs, width, stride), *(Residual(width) for _ in range(depth))])
+            for inputs, width, stride, depth in zip(widths, config.widths, config.strides, config.depths, strict=False)
         )
 
     def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """(B, C, h, w) → (B, widths[-1])"""
         x = F.relu(self.stem(pixel_values))
-        for down, *residuals in self.blocks:
-            x = F.relu(down(x))
+        for first, *residuals in self.blocks:
+            x = F.relu(first(x))
             for residual in residuals:
                 x = residual(x)
         return x.amax(dim=(2, 3))
@@ -139,12 +139,11 @@ class RecTrioModel(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)
+        # PyTorch's own scales but where named: transformers' default of 0.02 starts the LSTMs all but mute
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        elif isinstance(module, nn.LSTM):
-            for name, parameter in module.named_parameters():
-                nn.init.zeros_(parameter) if "bias" in name else nn.init.xavier_uniform_(parameter)
+        elif isinstance(module, nn.BatchNorm2d | nn.Linear | nn.LSTM | nn.Embedding):
+            module.reset_parameters()
         elif isinstance(module, Residual):
             nn.init.zeros_(module.second[1].weight)  # each residual layer starts as the identity
         elif module is self:

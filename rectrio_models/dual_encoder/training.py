@@ -6,12 +6,11 @@ often. Each epoch starts from its own seed and ends with a checkpoint, so a run 
 to the same weights, bit for bit, as one that was not. Checkpoints are safetensors and JSON.
 """
 
-import contextlib
 import json
 import random
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from rectrio_models.datasets import dataset_record
@@ -32,6 +31,7 @@ from rectrio_models.dual_encoder.pixels_rectrio import square
 from rectrio_models.dual_encoder.processing_rectrio import RecTrioProcessor
 from rectrio_models.dual_encoder.tokenization_rectrio import RecTrioTokenizer
 from rectrio_models.errors import TrainingError
+from rectrio_models.figures import machine
 
 LOG, CURVE, CHECKPOINT = "training.json", "training.png", "checkpoint.safetensors"
 
@@ -41,7 +41,7 @@ class Plan:
     """Everything that decides what a run ends with, but for the data."""
 
     dataset: str = "fashion-mnist"
-    epochs: int = 26
+    epochs: int = 36
     batch_size: int = 256  # pictures a step
     texts: int = 128  # texts a step
     learning_rate: float = 5e-3  # at its highest
@@ -103,13 +103,16 @@ def train(
     del floats
     ready = Pixels(pixels.to(device), labels.to(device), mean.to(device), std.to(device))
     image_processor = RecTrioImageProcessor(
-        config.image_size, config.num_channels, [round(v, 4) for v in mean.tolist()], [round(v, 4) for v in std.tolist()]
+        config.image_size,
+        config.num_channels,
+        [round(v, 4) for v in mean.tolist()],
+        [round(v, 4) for v in std.tolist()],
     )
     processor = RecTrioProcessor(image_processor, tokenizer)
 
     torch.manual_seed(plan.seed)
     model = RecTrioModel(config).to(device, memory_format=torch.channels_last)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.average), use_buffers=True)
+    average = AveragedModel(model, multi_avg_fn=moving_average(plan.average), use_buffers=True)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]  # biases, batch norms, the logit scale
     optimizer = torch.optim.AdamW(
@@ -207,7 +210,13 @@ def augment(pictures: torch.Tensor, black: torch.Tensor, *, shift: int, erase: i
 
 
 def draw_texts(
-    generator: TextGenerator, tokenizer: RecTrioTokenizer, labels: tuple[str, ...], plan: Plan, epoch: int, *, count: int
+    generator: TextGenerator,
+    tokenizer: RecTrioTokenizer,
+    labels: tuple[str, ...],
+    plan: Plan,
+    epoch: int,
+    *,
+    count: int,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Batches of an epoch's texts: input ids (T, tokens), attention mask (T, tokens), labels (T,)."""
     rng = random.Random(f"{plan.seed} {epoch}")
@@ -238,7 +247,7 @@ def train_epoch(
         at = rows[here].to(device)
         pictures = augment(pixels.batch(at), pixels.black, shift=plan.shift, erase=plan.erase)
         input_ids, attention_mask, text_labels = (tensor.to(device) for tensor in next(texts))
-        with autocast(device):
+        with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             image_embeds = model.get_image_features(pictures)
         text_embeds = model.get_text_features(input_ids, attention_mask)  # tiny matrices: float32 is as fast
         logits = model.logit_scale.exp() * image_embeds.float() @ text_embeds.T  # (B, T)
@@ -265,8 +274,8 @@ def choose_pictures(
     so that the gradient stays unbiased. Source: Qin et al., InfoBatch, arXiv 2303.04947, section 3.
     """
     last = losses[shown]
-    easy = last < last.mean()  # none in the first epoch: all are infinite
-    if not 0 < epoch < plan.prune_until * plan.epochs:
+    easy = last < last[last.isfinite()].mean()  # a picture that was never shown is infinitely hard
+    if epoch >= plan.prune_until * plan.epochs:
         easy[:] = False
     keep = ~easy | (torch.rand(len(shown)) >= plan.prune)
     weights = torch.where(easy, 1 / (1 - plan.prune), 1.0)[keep]
@@ -281,13 +290,26 @@ def learning_rate(plan: Plan, done: float) -> float:
     return plan.learning_rate * (1 - done) / (1 - plan.warmup)
 
 
-def autocast(device: torch.device) -> contextlib.AbstractContextManager:
-    """bfloat16 where the machine multiplies it in hardware; elsewhere it would be slower than float32."""
+def moving_average(decay: float) -> Callable:
+    """An exponential moving average for AveragedModel that is short at first, so as to forget the random start."""
+
+    @torch.no_grad()
+    def update(averaged: list[torch.Tensor], current: list[torch.Tensor], number: torch.Tensor) -> None:
+        share = 1 - min(decay, (1 + int(number)) / (10 + int(number)))
+        for mean, value in zip(averaged, current, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value, share)
+            else:  # batch norm's count of batches
+                mean.copy_(value)
+
+    return update
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the machine multiplies bfloat16 in hardware; elsewhere it would be slower than float32."""
     if device.type == "cpu":
-        able = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
-    else:
-        able = torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.autocast(device.type, torch.bfloat16, enabled=bool(able))
+        return any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
+    return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 @torch.inference_mode()
@@ -330,7 +352,9 @@ class State:
             parts[f"optimizer.{number}"] = moments
         for part, values in parts.items():
             # clones, as a file may hold each tensor once and the best weights can be the averaged ones
-            tensors |= {f"{part}.{name}": value.clone(memory_format=torch.contiguous_format) for name, value in values.items()}
+            tensors |= {
+                f"{part}.{name}": value.clone(memory_format=torch.contiguous_format) for name, value in values.items()
+            }
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}")
         save_file(tensors, draft, metadata={"log": json.dumps(log)})
@@ -386,10 +410,10 @@ def unfinished_run(plan: Plan, out: Path, *, resume: bool, fresh: bool) -> bool:
 def environment(device: torch.device) -> dict:
     """What a training time depends on."""
     return {
-        "device": str(device),
+        "machine": machine() if device.type == "cpu" else torch.cuda.get_device_name(device),
         "threads": torch.get_num_threads(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "bfloat16": autocast(device).fast_dtype == torch.bfloat16 and autocast(device)._enabled,
+        "bfloat16": has_bfloat16(device),
         "torch": torch.__version__,
     }
 

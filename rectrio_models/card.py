@@ -1,0 +1,138 @@
+"""The model card, written from what was measured: training.json, evaluation.json, bench.json, gallery.json."""
+
+import json
+from pathlib import Path
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from rectrio_models.cache import write_whole
+from rectrio_models.datasets import DatasetRecord, dataset_record
+from rectrio_models.errors import ModelError
+from rectrio_models.figures import Figures
+
+MEASURED = ("evaluation", "bench", "gallery")
+COMMANDS = {
+    "evaluation": "python -m rectrio_models evaluate",
+    "bench": "python -m rectrio_models bench",
+    "gallery": "python -m index_builders bench",
+}
+
+
+def write_card(folder: Path) -> Path:
+    """Write README.md of a trained model folder; raises ModelError when it has no training log."""
+    log_path = folder / "training.json"
+    if not log_path.is_file():
+        raise ModelError(f"{folder} has no training.json, so there is nothing to write a card from.")
+    log = json.loads(log_path.read_text(encoding="utf-8"))
+    record = dataset_record(log["plan"]["dataset"])
+    measured = [Figures.read(folder / f"{name}.json") for name in MEASURED if (folder / f"{name}.json").is_file()]
+    name = folder.resolve().name
+    data = ModelCardData(
+        license="mit",
+        language="en",
+        library_name="transformers",
+        pipeline_tag="zero-shot-image-classification",
+        tags=["image-search", "dual-encoder", "trained-from-scratch"],
+        datasets=[record.hub_id],
+        model_name=name,
+        eval_results=[
+            EvalResult(
+                task_type="zero-shot-image-classification" if "class" in figure.key else "image-text-retrieval",
+                dataset_type=record.hub_id,
+                dataset_name=figure.data,
+                metric_type=figure.key,
+                metric_name=figure.what,
+                metric_value=round(figure.value, 4),
+            )
+            for figures in measured
+            if figures.name == "evaluation"
+            for figure in figures.figures
+        ]
+        or None,
+    )
+    sections = [about(name, record), use(name, record), training(log, record), *map(table, measured), limits(record)]
+    missing = [COMMANDS[name] for name in MEASURED if not (folder / f"{name}.json").is_file()]
+    if missing:
+        sections.append("Not measured yet: " + ", ".join(f"`{command}`" for command in missing) + ".")
+    card = ModelCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(sections) + "\n")
+    write_whole(folder / "README.md", str(card))
+    return folder / "README.md"
+
+
+def about(name: str, record: DatasetRecord) -> str:
+    """What the model is."""
+    classes = ", ".join(record.labels)
+    return f"""# {name}
+
+A small dual encoder that finds pictures of {record.title} by text and by picture: a 4-block convolutional network
+for pictures and a BiLSTM for text, in one space, trained from scratch on a CPU. It knows ten classes: {classes}."""
+
+
+def use(name: str, record: DatasetRecord) -> str:
+    """How to run it."""
+    return f"""## Use
+
+Without RecTrio, by the code this folder carries:
+
+```python
+from transformers import pipeline
+
+classify = pipeline("zero-shot-image-classification", model="{name}", trust_remote_code=True)
+classify("picture.png", candidate_labels=["a pair of boots", "a summer dress"], hypothesis_template="{{}}")
+```
+
+With RecTrio, on OpenVINO and with an index:
+
+```python
+from index_builders import open_searcher
+
+for hit in open_searcher(release="v1-fashion", dataset="{record.name}").search("a pair of boots", 10):
+    print(hit.item.label, hit.score)
+```"""
+
+
+def training(log: dict, record: DatasetRecord) -> str:
+    """How it was trained."""
+    plan, place = log["plan"], log["environment"]
+    precision = "bfloat16 in the convolutions" if place["bfloat16"] else "float32"
+    return f"""## Training
+
+`python -m rectrio_models train --dataset {record.name} --out DIR`: {plan["epochs"]} epochs in
+{log["seconds"] / 60:.1f} minutes on {place["machine"]} ({place["instructions"]}, {precision}), seed {plan["seed"]},
+{log["parameters"]:,} parameters.
+
+- Loss: UniCL ([arXiv 2204.03610](https://arxiv.org/abs/2204.03610)), for which every picture and every text of the
+  same class are a positive pair.
+- Text: sentences drawn anew for every step from templates over nouns, cuts, materials, uses and wearers, and ten
+  written descriptions a class, with words dropped and misspelt.
+- Pictures: moved by up to {plan["shift"]} pixels, mirrored, partly blacked out; easy ones are left out of most epochs
+  (InfoBatch, [arXiv 2303.04947](https://arxiv.org/abs/2303.04947)).
+- AdamW, learning rate {plan["learning_rate"]} after a warm-up, then down in a straight line to 0.
+- {plan["validation"]:,} of the training pictures are held out; of the averaged weights after each epoch, those that
+  did best on them are kept (epoch {log["best_epoch"]}).
+
+![loss and validation accuracy by epoch](training.png)"""
+
+
+def table(figures: Figures) -> str:
+    """One command's figures."""
+    title = {"evaluation": "Accuracy", "bench": "Speed", "gallery": "The gallery and the page"}[figures.name]
+    rows = "\n".join(f"| {figure.what} | {figure} | {figure.n:,} | {figure.data} |" for figure in figures.figures)
+    return f"""## {title}
+
+| what | measured | n | on |
+| --- | ---: | ---: | --- |
+{rows}
+
+Measured by `{figures.origin["command"]}` on {figures.origin["machine"]}; {figures.origin["versions"]}."""
+
+
+def limits(record: DatasetRecord) -> str:
+    """What it cannot do."""
+    return f"""## Limits
+
+- It has seen {record.title} alone. Whatever it is shown or asked for, it answers with the nearest of what it knows;
+  the score says how near.
+- It reads English.
+- Pictures are fitted into the square it was trained on and prepared as the data set's own were: one subject, on a
+  plain ground."""

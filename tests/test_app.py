@@ -1,0 +1,188 @@
+"""The page through its API: right answers, one sentence for every bad input, and a server that lives on."""
+
+import re
+import subprocess
+import sys
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from tests.hostile import animated, bomb, encoded, noise, rotated
+from tests.serving import APP, serve
+
+
+@pytest.fixture(scope="module")
+def served(tiny_folder, tmp_path_factory):
+    given = ["--release", str(tiny_folder), "--dataset", "fashion-mnist"]
+    with serve(tmp_path_factory.mktemp("app"), *given) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def client(served):
+    return Client(served.url, verbose=False)
+
+
+@pytest.fixture(autouse=True)
+def lives_on(served):
+    """After each test the server runs, and no traceback has been printed."""
+    yield
+    assert served.process.poll() is None
+    assert "Traceback" not in served.output
+
+
+def test_search_answers_with_hits_and_timings(client):
+    answer = client.predict("a pair of boots", 7, api_name="/search")
+    assert len(answer["hits"]) == 7
+    assert set(answer["hits"][0]) == {"row", "label", "score"}
+    assert answer["milliseconds"]["encode"] > 0
+    assert answer["notices"] == []
+
+
+def test_the_page_shows_captioned_pictures_and_both_latencies(client):
+    pictures, line, *_ = client.predict("a pair of boots", 5, api_name="/search_text")
+    assert len(pictures) == 5
+    assert all(re.fullmatch(r".+ · -?\d\.\d\d", picture["caption"]) for picture in pictures)
+    assert Image.open(pictures[0]["image"]).size == (28, 28)
+    assert re.fullmatch(
+        r"\*\*5 results\*\* · text encoded in [\d.]+ ms · 10,000 pictures searched in [\d.]+ ms", line
+    ), line
+
+
+def test_every_event_can_be_called_by_name(client):
+    names = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert not client.view_api(return_format="dict", print_info=False)["unnamed_endpoints"]
+    wanted = {
+        "/search",
+        "/more_like_this",
+        "/search_text",
+        "/search_image",
+        "/more_like_text_result",
+        "/more_like_image_result",
+    }
+    assert wanted <= set(names)
+
+
+@pytest.mark.parametrize("text", ["", "   "])
+def test_an_empty_text_is_one_sentence(text, client):
+    for endpoint in ("/search", "/search_text"):
+        with pytest.raises(AppError, match=r"The query is empty\. Type what you look for"):
+            client.predict(text, 5, api_name=endpoint)
+
+
+def test_ten_thousand_words_are_answered_with_a_notice(client):
+    pictures, line, *_ = client.predict("boots and bags " * 3334, 3, api_name="/search_text")
+    assert len(pictures) == 3
+    assert "only its beginning, 64 tokens, was read" in line
+
+
+def test_an_emoji_is_answered(client):
+    assert len(client.predict("👖", 3, api_name="/search")["hits"]) == 3
+
+
+def test_zero_results_are_refused(client):
+    with pytest.raises(AppError, match="ask for 1 or more"):
+        client.predict("boots", 0, api_name="/search")
+
+
+def image_search(client, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    return client.predict(handle_file(str(tmp_path / name)), 4, api_name="/search_image")
+
+
+GOOD = {
+    "one pixel.png": lambda photo: encoded(Image.new("RGB", (1, 1)), "PNG"),
+    "cmyk.jpg": lambda photo: encoded(photo.convert("CMYK"), "JPEG"),
+    "animated.gif": animated,
+    "rotated.jpg": rotated,
+    "wide.webp": lambda photo: encoded(Image.new("RGB", (3000, 2)), "WEBP"),
+}
+BAD = {
+    "a pdf.png": (lambda: b"%PDF-1.7 and so on", "is not a picture; PNG, JPEG"),
+    "cut.jpg": (lambda: encoded(noise(), "JPEG")[:900], "is damaged or cut short"),
+    "bomb.png": (bomb, "far more than the 50 million pixels that are decoded at most"),
+    "empty.png": (lambda: b"", "is not a picture"),
+    "drawing.svg": (lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not a picture"),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_odd_pictures_are_answered(name, client, tmp_path, photo):
+    pictures, line, *_ = image_search(client, tmp_path, name, GOOD[name](photo))
+    assert len(pictures) == 4
+    assert "picture encoded in" in line
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_pictures_are_one_sentence(name, client, tmp_path):
+    make, message = BAD[name]
+    with pytest.raises(AppError, match=message):
+        image_search(client, tmp_path, name, make())
+
+
+def test_no_picture_begins_again(client):
+    pictures, line, *_ = client.predict(None, 4, api_name="/search_image")
+    assert len({picture["caption"] for picture in pictures}) == 10
+    assert line.startswith("Give a picture of your own")
+
+
+def test_more_like_an_item_of_the_gallery(client):
+    hits = client.predict(42, 5, api_name="/more_like_this")["hits"]
+    assert len(hits) == 5
+    assert 42 not in [hit["row"] for hit in hits]
+    with pytest.raises(AppError, match="items 0 to 9,999; item 10,000 is not one"):
+        client.predict(10_000, 5, api_name="/more_like_this")
+
+
+def test_a_click_without_a_place_is_one_sentence(client):
+    with pytest.raises(AppError, match="Click on a picture"):
+        client.predict(4, api_name="/more_like_text_result")
+
+
+def test_nothing_outside_the_galleries_is_served(served):
+    for path in ("/etc/passwd", str(APP), str(APP.parent / "requirements.txt")):
+        assert httpx.get(f"{served.url}/gradio_api/file={path}").status_code in (403, 404)
+
+
+def run_app(*options):
+    return subprocess.run([sys.executable, str(APP), *options], capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--release", "nothing"], "“nothing” is neither a release"),
+        (["--auth", "me"], "“me” has no password"),
+        (["--auth", ":secret"], "“:secret” has no user"),
+    ],
+)
+def test_bad_options_are_one_sentence(options, message):
+    done = run_app(*options)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_taken_port_is_one_sentence(served, tiny_folder):
+    port = served.url.rsplit(":", 1)[1]
+    done = run_app("--release", str(tiny_folder), "--dataset", "fashion-mnist", "--port", port)
+    assert done.returncode == 1
+    assert f"Port {port} on 127.0.0.1 cannot be served" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_auth_and_share_without_a_network(tiny_folder, tmp_path):
+    """--share with no network says so in one line and serves on; --auth lets nobody in without the password."""
+    given = ["--release", str(tiny_folder), "--dataset", "fashion-mnist", "--auth", "me:secret", "--share"]
+    with pytest.MonkeyPatch.context() as context:
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            context.setenv(name, "http://127.0.0.1:9")  # nothing listens there
+        with serve(tmp_path, *given) as page:
+            assert page.output.count("No public link") == 1
+            assert httpx.get(f"{page.url}/config").status_code == 401
+            client = Client(page.url, auth=("me", "secret"), verbose=False)
+            assert len(client.predict("boots", 3, api_name="/search")["hits"]) == 3
+            assert "Traceback" not in page.output

@@ -1,0 +1,194 @@
+"""The training loop on a tiny model: it learns, it resumes to the same bits, and it refuses what would lose work."""
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from rectrio_models import RecTrioConfig
+from rectrio_models.__main__ import main
+from rectrio_models.dual_encoder import training
+from rectrio_models.dual_encoder.training import CHECKPOINT, Plan, augment, choose_pictures, learning_rate, train
+from rectrio_models.errors import TrainingError
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def assert_same_weights(one, other):
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert torch.equal(value, other[name]), name
+
+
+def test_training_learns(tmp_path, idx_folder, tiny_config, tiny_plan):
+    plan = dataclasses.replace(tiny_plan, epochs=20, batch_size=16, average=0.9, prune=0.0, erase=0)
+    config = RecTrioConfig(**tiny_config | {"widths": [8, 16, 32, 32], "embedding_width": 32, "hidden_width": 32})
+    log = json.loads((train(plan, tmp_path / "out", config=config, data=idx_folder) / "training.json").read_text())
+    assert log["epochs"][-1]["loss"] < log["epochs"][0]["loss"]
+    assert max(entry["validation_accuracy"] for entry in log["epochs"]) > 0.4, "chance is a tenth"
+
+
+def test_the_folder_is_complete(tiny_folder, tiny_plan):
+    log = json.loads((tiny_folder / "training.json").read_text())
+    assert log["plan"] == dataclasses.asdict(tiny_plan)
+    assert len(log["epochs"]) == tiny_plan.epochs
+    assert log["best_epoch"] == max(log["epochs"], key=lambda entry: entry["validation_accuracy"])["epoch"]
+    assert (tiny_folder / "training.png").read_bytes().startswith(b"\x89PNG")
+    assert not (tiny_folder / CHECKPOINT).exists()
+    left = [file.name for file in tiny_folder.iterdir() if file.name.startswith(".")]
+    assert left == []
+
+
+class StopError(Exception):
+    pass
+
+
+def interrupted(epochs, monkeypatch, plan, out, **given):
+    """Train, and die in the middle of an epoch, after `epochs` whole ones."""
+    whole = training.train_epoch
+
+    def dying(state, plan, epoch, *rest):
+        if epoch == epochs:
+            raise StopError
+        return whole(state, plan, epoch, *rest)
+
+    with monkeypatch.context() as context:
+        context.setattr(training, "train_epoch", dying)
+        with pytest.raises(StopError):
+            train(plan, out, **given)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_resumed_run_ends_with_the_same_weights(
+    epochs, tmp_path, monkeypatch, tiny_folder, tiny_config, tiny_plan, idx_folder
+):
+    given = {"data": idx_folder, "config": RecTrioConfig(**tiny_config)}
+    interrupted(epochs, monkeypatch, tiny_plan, tmp_path, **given)
+    assert not (tmp_path / "model.safetensors").exists()
+    train(tiny_plan, tmp_path, **given, resume=True)
+    assert_same_weights(weights(tmp_path), weights(tiny_folder))
+
+
+def test_another_seed_ends_elsewhere(tmp_path, tiny_folder, tiny_config, tiny_plan, idx_folder):
+    train(dataclasses.replace(tiny_plan, seed=1), tmp_path, config=RecTrioConfig(**tiny_config), data=idx_folder)
+    assert not torch.equal(
+        weights(tmp_path)["image_projection.weight"], weights(tiny_folder)["image_projection.weight"]
+    )
+
+
+def test_an_unfinished_run_is_neither_overwritten_nor_mixed(tmp_path, monkeypatch, tiny_config, tiny_plan, idx_folder):
+    given = {"data": idx_folder, "config": RecTrioConfig(**tiny_config)}
+    interrupted(1, monkeypatch, tiny_plan, tmp_path, **given)
+    with pytest.raises(TrainingError, match=r"unfinished run, 1 of 3 epochs done. Go on with --resume, or .* --fresh"):
+        train(tiny_plan, tmp_path, **given)
+    with pytest.raises(TrainingError, match=r"begun with batch size 64, seed 0: resume with the same"):
+        train(dataclasses.replace(tiny_plan, batch_size=32, seed=5), tmp_path, **given, resume=True)
+    train(dataclasses.replace(tiny_plan, epochs=1), tmp_path, **given, fresh=True)
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path, tiny_plan):
+    (tmp_path / "thesis.doc").write_text("years of work")
+    with pytest.raises(TrainingError, match="holds something else than a model"):
+        train(tiny_plan, tmp_path)
+
+
+def test_too_few_pictures_are_refused(tmp_path, idx_folder):
+    with pytest.raises(TrainingError, match="600 pictures, 500 of them held out, do not fill a batch of 256"):
+        train(Plan(validation=500), tmp_path, data=idx_folder)
+
+
+def command(idx_folder, out, *more):
+    given = ["train", "--data", str(idx_folder), "--out", str(out), "--epochs", "50", "--batch-size", "64"]
+    return [
+        sys.executable,
+        "-c",
+        f"""
+import dataclasses, sys
+from rectrio_models.dual_encoder import training
+from rectrio_models import RecTrioConfig
+plan, run = training.Plan, training.train
+training.Plan = lambda **given: plan(**given, validation=100, tokenizer_texts=500, texts=32)
+small = RecTrioConfig(stem_width=4, widths=[4, 8, 8, 16], embedding_width=8, hidden_width=8)
+training.train = lambda *args, **given: run(*args, **given, config=small)
+from rectrio_models.__main__ import main
+sys.exit(main({[*given, *more]!r}))
+""",
+    ]
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
+def test_a_killed_run_keeps_its_finished_epochs(sign, tmp_path, idx_folder):
+    """Ctrl-C and kill -9, at whatever moment: the checkpoint is whole, and the run goes on from it."""
+    process = subprocess.Popen(command(idx_folder, tmp_path), stderr=subprocess.PIPE, text=True)
+    checkpoint = tmp_path / CHECKPOINT
+    for _ in range(1200):
+        if checkpoint.exists() and len(training.checkpoint_log(checkpoint)["epochs"]) >= 2:
+            break
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    process.send_signal(sign)
+    errors = process.communicate(timeout=60)[1]
+    done = len(training.checkpoint_log(checkpoint)["epochs"])
+    assert 2 <= done < 50
+    if sign == signal.SIGINT:
+        assert process.returncode == 130
+        assert "with --resume goes on" in errors
+        assert "Traceback" not in errors
+    again = subprocess.Popen(command(idx_folder, tmp_path, "--resume"), stderr=subprocess.DEVNULL)
+    for _ in range(1200):
+        if len(training.checkpoint_log(checkpoint)["epochs"]) > done:
+            break
+        time.sleep(0.05)
+    again.kill()
+    again.wait()
+    assert len(training.checkpoint_log(checkpoint)["epochs"]) > done
+
+
+def test_augmentation_keeps_the_shape_and_blacks_out_within_bounds():
+    torch.manual_seed(0)
+    black = torch.full((1, 1, 1), -0.8)
+    bright = torch.ones(256, 1, 28, 28)
+    out = augment(bright, black, shift=2, erase=8)
+    assert out.shape == bright.shape
+    assert sorted(out.unique().tolist()) == pytest.approx([-0.8, 1.0])
+    blacked = (out < 0).flatten(1).sum(dim=1)
+    assert blacked.max() <= 8 * 8 + 2 * 2 * 28
+    assert torch.equal(augment(bright, black, shift=0, erase=0), bright)
+
+
+def test_easy_pictures_are_left_out_and_the_rest_count_for_them():
+    torch.manual_seed(0)
+    plan = Plan(epochs=10, prune=0.5, prune_until=0.8)
+    shown = torch.arange(1000)
+    losses = torch.cat([torch.full((600,), 0.1), torch.full((390,), 2.0), torch.full((10,), torch.inf)])
+    rows, weight = choose_pictures(shown, losses, plan, epoch=5)
+    hard = rows >= 600
+    assert hard.sum() == 400
+    assert 250 < (~hard).sum() < 350
+    assert weight[hard].unique().tolist() == [1.0]
+    assert weight[~hard].unique().tolist() == [2.0]
+    unseen = torch.full((1000,), torch.inf)
+    for last, epoch in ((unseen, 0), (losses, 8), (losses, 9)):
+        rows, weight = choose_pictures(shown, last, plan, epoch)
+        assert sorted(rows.tolist()) == shown.tolist()
+        assert weight.unique().tolist() == [1.0]
+
+
+def test_the_learning_rate_rises_and_falls():
+    plan = Plan(learning_rate=1.0, warmup=0.25)
+    assert [learning_rate(plan, done) for done in (0, 0.125, 0.25, 0.625, 1)] == pytest.approx([0, 0.5, 1, 0.5, 0])
+
+
+def test_the_command_says_what_is_wrong(tmp_path, capsys):
+    assert main(["train", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 1
+    assert "does not exist" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

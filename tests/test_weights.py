@@ -1,0 +1,66 @@
+"""The shipped weights on the real pictures: what the card says, measured again."""
+
+import json
+
+import numpy as np
+import pytest
+
+from index_builders import open_searcher
+from rectrio_models import load_encoder
+from rectrio_models.datasets import DATASETS, HUB_CARDS
+from rectrio_models.descriptions import descriptions_of
+from rectrio_models.evaluation import evaluate
+from tests.conftest import absent
+
+FOLDER = HUB_CARDS / "rectrio-v1-fashion"
+
+
+@pytest.fixture(scope="module")
+def searcher():
+    return open_searcher(release="v1-fashion", dataset="fashion-mnist")
+
+
+def test_the_readme_search_finds_boots(searcher):
+    hits = searcher.search("a pair of boots", 10)
+    assert [hit.item.label for hit in hits] == ["Ankle boot"] * 10
+    assert hits[0].score > 0.5
+
+
+def test_every_description_finds_its_class(searcher):
+    for label, words in descriptions_of("fashion-mnist").words.items():
+        for text in words.descriptions:
+            assert {hit.item.label for hit in searcher.search(text, 10)} == {label}, text
+
+
+def test_openvino_and_torch_agree_on_the_real_weights(pictures):
+    ours, theirs = (load_encoder("v1-fashion", backend=backend) for backend in ("openvino", "torch"))
+    texts = [text for texts in descriptions_of("fashion-mnist").held_out.values() for text in texts]
+    assert (ours.encode_images(pictures) * theirs.encode_images(pictures)).sum(axis=1).min() >= 0.9999
+    assert (ours.encode_text(texts) * theirs.encode_text(texts)).sum(axis=1).min() >= 0.9999
+    alone = np.concatenate([ours.encode_text([text]) for text in texts])
+    np.testing.assert_allclose(ours.encode_text(texts), alone, atol=1e-5)
+
+
+def test_the_folder_is_small_and_says_how_it_was_made():
+    assert sum(file.stat().st_size for file in FOLDER.iterdir()) <= 12e6
+    log = json.loads((FOLDER / "training.json").read_text())
+    assert log["seconds"] <= 20 * 60
+    card = (FOLDER / "README.md").read_text()
+    assert "Not measured yet" not in card
+
+
+@pytest.mark.slow
+def test_the_bars_hold_and_the_card_tells_the_truth():
+    record = DATASETS["fashion-mnist"]
+    if not record.package.exists():
+        absent("the package dataset-fashion-mnist")
+    measured = {figure.key: figure.value for figure in evaluate(load_encoder("v1-fashion"), record).figures}
+    assert measured["class_accuracy"] >= 0.945
+    assert measured["image_image_top_1"] >= 0.94
+    assert measured["text_image_precision_at_10"] == 1
+    assert measured["held_out_precision_at_10"] >= 0.90
+    told = json.loads((FOLDER / "evaluation.json").read_text())
+    for figure in told["figures"]:
+        # other processors sum in another order: a picture or two on the edge may fall to the other side
+        assert figure["value"] == pytest.approx(measured[figure["key"]], abs=0.002), figure["key"]
+    assert told["origin"]["model"] == load_encoder("v1-fashion").fingerprint[:16], "figures of other weights"
