@@ -23,7 +23,7 @@ lint: .venv/.installed-dev
 	$(PY) -m ruff format --check .
 
 train: .venv/.installed
-	$(PY) -m rectrio_models train --dataset fashion-mnist --out hub_cards/rectrio-v1-fashion
+	$(PY) -m rectrio_models train --dataset fashion-mnist --out hub_cards/rectrio-v1-fashion --fresh
 	$(PY) -m rectrio_models evaluate --release v1-fashion
 	$(PY) -m rectrio_models bench --release v1-fashion
 	$(PY) -m index_builders bench --release v1-fashion

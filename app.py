@@ -48,21 +48,16 @@ CSS = """
 """
 
 
-class Picture(gr.Image):
-    """An image input that decodes what it is given by `open_picture`: safely, or with one sentence why not."""
-
-    is_template = True  # it looks like gr.Image
-
-    def preprocess(self, payload):
-        """The uploaded file as an upright RGB picture, or None."""
-        if payload is None:
-            return None
-        if payload.path is None:
-            raise gr.Error("Pictures are uploaded as files; a data URL is not read.", print_exception=False)
-        try:
-            return open_picture(payload.path)
-        except RecTrioError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+def decode_upload(payload):
+    """An uploaded file as an upright RGB picture, or one sentence why not; gradio's own decoder takes anything."""
+    if payload is None:
+        return None
+    if payload.path is None:
+        raise gr.Error("Pictures are uploaded as files; a data URL is not read.", print_exception=False)
+    try:
+        return open_picture(payload.path)
+    except RecTrioError as error:
+        raise gr.Error(str(error), print_exception=False) from error
 
 
 def show(answer: Answer, searcher: Searcher, what: str) -> tuple[list, str, list[int]]:
@@ -176,7 +171,7 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
                 text_results = results()
             with gr.Tab("Image search", id="image"), gr.Row():
                 with gr.Column(scale=1, min_width=240):
-                    picture = Picture(
+                    picture = gr.Image(
                         label="A picture to start from",
                         sources=["upload", "clipboard", "webcam"],
                         type="pil",

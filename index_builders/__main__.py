@@ -42,6 +42,9 @@ def main(argv: list[str] | None = None) -> int:
     except RecTrioError as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:  # a disk that is full, a folder that may not be written
+        print(f"{error.filename or 'A file'}: {error.strerror or error}.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("Stopped. Nothing is left half done.", file=sys.stderr)
         return 130

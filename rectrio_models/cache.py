@@ -57,9 +57,9 @@ def one_at_a_time(target: Path) -> Iterator[None]:
         yield
 
 
-def sha256_of(paths: Iterable[Path]) -> str:
-    """SHA-256 over the names and bytes of files, in the order given, as 64 hex digits."""
-    digest = hashlib.sha256()
+def sha256_of(paths: Iterable[Path], *, salt: str = "") -> str:
+    """SHA-256 over a text and the names and bytes of files, in the order given, as 64 hex digits."""
+    digest = hashlib.sha256(salt.encode())
     for path in paths:
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
         with open(path, "rb") as file:

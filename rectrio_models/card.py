@@ -8,9 +8,8 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from rectrio_models.cache import write_whole
 from rectrio_models.datasets import DatasetRecord, dataset_record
 from rectrio_models.errors import ModelError
-from rectrio_models.figures import Figures
+from rectrio_models.figures import MEASURED, Figures
 
-MEASURED = ("evaluation", "bench", "gallery")
 COMMANDS = {
     "evaluation": "python -m rectrio_models evaluate",
     "bench": "python -m rectrio_models bench",
@@ -101,8 +100,9 @@ def training(log: dict, record: DatasetRecord) -> str:
 {log["seconds"] / 60:.1f} minutes on {place["machine"]} ({place["instructions"]}, {precision}), seed {plan["seed"]},
 {log["parameters"]:,} parameters.
 
-- Loss: UniCL ([arXiv 2204.03610](https://arxiv.org/abs/2204.03610)), for which every picture and every text of the
-  same class are a positive pair.
+- Loss: the pairwise sigmoid of SigLIP ([arXiv 2303.15343](https://arxiv.org/abs/2303.15343)), for which every picture
+  and every text of the same class are a positive pair, as in UniCL
+  ([arXiv 2204.03610](https://arxiv.org/abs/2204.03610)).
 - Text: sentences drawn anew for every step from templates over nouns, cuts, materials, uses and wearers, and ten
   written descriptions a class, with words dropped and misspelt.
 - Pictures: moved by up to {plan["shift"]} pixels, mirrored, partly blacked out; easy ones are left out of most epochs

@@ -16,6 +16,7 @@ from rectrio_models.datasets import HUB_CARDS
 from rectrio_models.encoder import Encoder
 from rectrio_models.errors import ModelError
 
+MEASURED = ("evaluation", "bench", "gallery")  # what is measured of a model, each kept as a JSON file
 LIBRARIES = ("torch", "transformers", "openvino", "faiss-cpu", "gradio")
 
 

@@ -9,6 +9,7 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
+from huggingface_hub.errors import StrictDataclassClassValidationError
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
@@ -21,7 +22,7 @@ from transformers import (
 
 import rectrio_models
 from rectrio_models import RecTrioConfig, RecTrioImageProcessor, RecTrioModel, RecTrioProcessor, RecTrioTokenizer
-from rectrio_models.dual_encoder.modeling_rectrio import unicl_loss
+from rectrio_models.dual_encoder.modeling_rectrio import sigmoid_loss
 
 TEXTS = ["boots", "a red dress with long sleeves for the office party of my sister", "", "trousres 👖 ÉTÉ"]
 
@@ -45,7 +46,7 @@ def test_forward_returns_what_clip_returns(model, processor, pictures):
     assert output.text_embeds.shape == (4, model.config.projection_dim)
     for embeds in (output.image_embeds, output.text_embeds):
         torch.testing.assert_close(embeds.norm(dim=1), torch.ones(len(embeds)))
-    expected = model.logit_scale.exp() * output.image_embeds @ output.text_embeds.T
+    expected = model.logit_scale.exp() * output.image_embeds @ output.text_embeds.T + model.logit_bias
     torch.testing.assert_close(output.logits_per_image, expected)
     torch.testing.assert_close(output.logits_per_text, expected.T)
     assert output.loss is None
@@ -58,24 +59,23 @@ def test_one_side_alone_is_embedded_alone(model, processor, pictures):
         model()
 
 
-def test_the_loss_without_labels_is_clips(model, processor, pictures):
+def test_the_loss_without_labels_is_siglips(model, processor, pictures):
     batch = processor(text=TEXTS, images=pictures[:4], padding=True, return_tensors="pt")
     output = model(**batch, return_loss=True)
-    logits, own = output.logits_per_image, torch.arange(4)
-    torch.testing.assert_close(output.loss, (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2)
+    signs = 2 * torch.eye(4) - 1
+    torch.testing.assert_close(output.loss, -F.logsigmoid(signs * output.logits_per_image).sum() / 4)
+    with pytest.raises(ValueError, match="needs both"):
+        model(input_ids=batch["input_ids"], return_loss=True)
 
 
 def test_the_loss_counts_every_pair_of_a_class_as_positive():
-    """Against UniCL's formula written out: the mean over the positives of minus the log of the softmax."""
+    """Against the formula written out, pair by pair."""
     torch.manual_seed(0)
     logits, images, texts = torch.randn(4, 5), [0, 1, 1, 2], [1, 0, 1, 1, 3]
-    losses = unicl_loss(logits, torch.tensor(images), torch.tensor(texts))
-    for row, (scores, mine, others) in enumerate(
-        [(logits[i], images[i], texts) for i in range(4)] + [(logits[:, j], texts[j], images) for j in range(5)]
-    ):
-        shares = scores.softmax(dim=0)
-        positives = [at for at, other in enumerate(others) if other == mine]
-        expected = -sum(math.log(shares[at]) for at in positives) / len(positives) if positives else 0.0
+    losses = sigmoid_loss(logits, torch.tensor(images), torch.tensor(texts))
+    for row, image in enumerate(images):
+        likely = [1 / (1 + math.exp(-logit)) for logit in logits[row].tolist()]
+        expected = sum(-math.log(p if text == image else 1 - p) for p, text in zip(likely, texts, strict=True))
         assert losses[row].item() == pytest.approx(expected, abs=1e-5)
 
 
@@ -133,7 +133,7 @@ def test_config_says_all_the_weights_depend_on(tiny_folder, tiny_config, tmp_pat
         "architectures": ["RecTrioModel"]
     }
     for wrong in ({"widths": [1, 2]}, {"image_size": 4}):
-        with pytest.raises(ValueError, match=r"four blocks|leave nothing"):
+        with pytest.raises(StrictDataclassClassValidationError, match=r"four blocks|leave nothing"):
             RecTrioConfig(**wrong)
 
 

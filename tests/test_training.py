@@ -40,7 +40,8 @@ def test_the_folder_is_complete(tiny_folder, tiny_plan):
     log = json.loads((tiny_folder / "training.json").read_text())
     assert log["plan"] == dataclasses.asdict(tiny_plan)
     assert len(log["epochs"]) == tiny_plan.epochs
-    assert log["best_epoch"] == max(log["epochs"], key=lambda entry: entry["validation_accuracy"])["epoch"]
+    best = max(entry["validation_accuracy"] for entry in log["epochs"])
+    assert log["epochs"][log["best_epoch"] - 1]["validation_accuracy"] == best
     assert (tiny_folder / "training.png").read_bytes().startswith(b"\x89PNG")
     assert not (tiny_folder / CHECKPOINT).exists()
     left = [file.name for file in tiny_folder.iterdir() if file.name.startswith(".")]
@@ -93,12 +94,31 @@ def test_an_unfinished_run_is_neither_overwritten_nor_mixed(tmp_path, monkeypatc
         train(dataclasses.replace(tiny_plan, batch_size=32, seed=5), tmp_path, **given, resume=True)
     train(dataclasses.replace(tiny_plan, epochs=1), tmp_path, **given, fresh=True)
     assert not (tmp_path / CHECKPOINT).exists()
+    with pytest.raises(TrainingError, match="holds a finished model"):
+        train(tiny_plan, tmp_path, **given)
+    with pytest.raises(TrainingError, match="holds no unfinished run to resume"):
+        train(tiny_plan, tmp_path, **given, resume=True)
 
 
-def test_a_folder_with_something_else_is_left_alone(tmp_path, tiny_plan):
-    (tmp_path / "thesis.doc").write_text("years of work")
-    with pytest.raises(TrainingError, match="holds something else than a model"):
+@pytest.mark.parametrize("name", ["thesis.doc", "config.json"])
+def test_a_folder_with_something_else_is_left_alone(name, tmp_path, tiny_plan):
+    (tmp_path / name).write_text('{"years": "of work"}')
+    with pytest.raises(TrainingError, match="holds something else than a RecTrio model"):
         train(tiny_plan, tmp_path)
+
+
+def test_what_a_killed_run_half_wrote_is_no_hindrance(tmp_path, tiny_config, tiny_plan, idx_folder):
+    (tmp_path / f".{CHECKPOINT}").write_bytes(b"half")
+    (tmp_path / ".draft-x").mkdir()
+    plan = dataclasses.replace(tiny_plan, epochs=1)
+    train(plan, tmp_path, config=RecTrioConfig(**tiny_config), data=idx_folder)
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
+
+
+def test_a_damaged_checkpoint_is_one_sentence(tmp_path, tiny_plan):
+    (tmp_path / CHECKPOINT).write_bytes(b"half")
+    with pytest.raises(TrainingError, match=r"is damaged .* Delete it and train anew"):
+        train(tiny_plan, tmp_path, resume=True)
 
 
 def test_too_few_pictures_are_refused(tmp_path, idx_folder):
@@ -168,15 +188,15 @@ def test_augmentation_keeps_the_shape_and_blacks_out_within_bounds():
 def test_easy_pictures_are_left_out_and_the_rest_count_for_them():
     torch.manual_seed(0)
     plan = Plan(epochs=10, prune=0.5, prune_until=0.8)
-    shown = torch.arange(1000)
-    losses = torch.cat([torch.full((600,), 0.1), torch.full((390,), 2.0), torch.full((10,), torch.inf)])
+    shown = torch.arange(2000)
+    losses = torch.cat([torch.full((1200,), 0.1), torch.full((780,), 2.0), torch.full((20,), torch.inf)])
     rows, weight = choose_pictures(shown, losses, plan, epoch=5)
-    hard = rows >= 600
-    assert hard.sum() == 400
-    assert 250 < (~hard).sum() < 350
+    hard = rows >= 1200
+    assert hard.sum() == 800
+    assert 500 < (~hard).sum() < 700
     assert weight[hard].unique().tolist() == [1.0]
     assert weight[~hard].unique().tolist() == [2.0]
-    unseen = torch.full((1000,), torch.inf)
+    unseen = torch.full((2000,), torch.inf)
     for last, epoch in ((unseen, 0), (losses, 8), (losses, 9)):
         rows, weight = choose_pictures(shown, last, plan, epoch)
         assert sorted(rows.tolist()) == shown.tolist()
@@ -186,6 +206,30 @@ def test_easy_pictures_are_left_out_and_the_rest_count_for_them():
 def test_the_learning_rate_rises_and_falls():
     plan = Plan(learning_rate=1.0, warmup=0.25)
     assert [learning_rate(plan, done) for done in (0, 0.125, 0.25, 0.625, 1)] == pytest.approx([0, 0.5, 1, 0.5, 0])
+
+
+def test_a_run_is_not_resumed_on_other_pictures(tmp_path, monkeypatch, tiny_config, tiny_plan, idx_folder):
+    config = RecTrioConfig(**tiny_config)
+    interrupted(1, monkeypatch, tiny_plan, tmp_path / "out", data=idx_folder, config=config)
+    for file in idx_folder.iterdir():
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        (tmp_path / file.name).write_bytes(content)
+    with pytest.raises(TrainingError, match="was begun on other pictures: resume with the same --data"):
+        train(tiny_plan, tmp_path / "out", data=tmp_path, config=config, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--epochs", "0"], "epochs is 0; it must be over 0"),
+        (["--batch-size", "-1"], "batch size is -1; it must be over 0"),
+        (["--device", "abacus"], "The device “abacus” cannot be used here"),
+    ],
+)
+def test_bad_options_are_one_sentence(option, message, tmp_path, idx_folder, capsys):
+    assert main(["train", "--data", str(idx_folder), "--out", str(tmp_path / "out"), *option]) == 1
+    assert message in capsys.readouterr().err
 
 
 def test_the_command_says_what_is_wrong(tmp_path, capsys):

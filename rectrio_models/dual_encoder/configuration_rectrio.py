@@ -2,9 +2,11 @@
 
 import math
 
+from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
 
+@strict
 class RecTrioConfig(PreTrainedConfig):
     """A convolutional image tower, a BiLSTM text tower, one embedding space.
 
@@ -14,13 +16,14 @@ class RecTrioConfig(PreTrainedConfig):
     strides: by how much each block divides the picture's side.
     depths: how many residual layers each block has.
     mirror: average the image embedding over the picture and its mirror image, as both show the same thing. Costs a
-        second pass of the image tower; off while training.
+        second picture in the image tower; off while training.
     vocab_size, pad_token_id: of the tokenizer.
     embedding_width, hidden_width: channels of the token embedding, and of the LSTM in each direction.
-    text_dropout: share of the token embedding's channels that training leaves out.
+    text_dropout: share of the tokens that training leaves out.
     max_tokens: longer texts are cut there.
     projection_dim: dimensions of the common space.
-    logit_scale: the temperature's inverse at the start of training, as a logarithm.
+    logit_scale, logit_bias: what the cosine is multiplied by (as a logarithm) and what is added then, at the start
+        of training.
     """
 
     model_type = "rectrio"
@@ -28,7 +31,7 @@ class RecTrioConfig(PreTrainedConfig):
     image_size: int = 28
     num_channels: int = 1
     stem_width: int = 16
-    widths: list[int] | tuple[int, ...] = (16, 32, 64, 128)
+    widths: list[int] | tuple[int, ...] = (16, 48, 96, 192)
     strides: list[int] | tuple[int, ...] = (1, 2, 2, 2)
     depths: list[int] | tuple[int, ...] = (1, 1, 1, 1)
     mirror: bool = True
@@ -40,9 +43,10 @@ class RecTrioConfig(PreTrainedConfig):
     max_tokens: int = 64
     projection_dim: int = 256
     logit_scale: float = 2.7726  # ln 16
+    logit_bias: float = -6.0
 
     def validate_architecture(self):
-        """Part of the validation that every config goes through; raises ValueError."""
+        """Part of the validation that every config goes through, which says what this raises."""
         if {len(self.widths), len(self.strides), len(self.depths)} != {4}:
             raise ValueError(
                 f"The image tower has four blocks; got widths {self.widths}, strides {self.strides} and depths "

@@ -39,7 +39,7 @@ class RecTrioImageProcessor(BaseImageProcessor):
 
     def preprocess(self, images: ImageInput, return_tensors: str | None = None, **kwargs) -> BatchFeature:
         """`pixel_values`, float32 (n, num_channels, image_size, image_size), of one picture or many, as Pillow
-        images, arrays or tensors of 0 to 255."""
+        images, or as arrays or tensors: whole numbers of 0 to 255, or floats of 0 to 1."""
         pictures = [as_picture(image) for image in make_flat_list_of_images(self.fetch_images(images))]
         values = pixel_values(
             pictures,
@@ -56,7 +56,12 @@ def as_picture(image) -> Image.Image:
     """A Pillow image of an array or tensor, (h, w), (h, w, channels) or (channels, h, w)."""
     if isinstance(image, Image.Image):
         return image
-    pixels = to_numpy_array(image).astype(np.uint8)
+    pixels = to_numpy_array(image)
+    if pixels.dtype.kind == "f":
+        if not 0 <= pixels.min() <= pixels.max() <= 1:
+            raise ValueError(f"Float pixels go from 0 to 1; these go from {pixels.min():g} to {pixels.max():g}.")
+        pixels = (pixels * 255).round()
+    pixels = pixels.astype(np.uint8)
     if pixels.ndim == 3 and pixels.shape[0] in (1, 3) and pixels.shape[2] not in (1, 3):
         pixels = pixels.transpose(1, 2, 0)
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)

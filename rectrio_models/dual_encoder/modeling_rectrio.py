@@ -16,7 +16,8 @@ class RecTrioOutput(ModelOutput):
     """What RecTrioModel returns, named as CLIP's output names it; I pictures, T texts, D dimensions.
 
     loss: scalar, when `return_loss` is set.
-    logits_per_image: (I, T), the cosine of each picture and text times the logit scale; logits_per_text: (T, I).
+    logits_per_image: (I, T), the cosine of each picture and text times the logit scale, plus the logit bias: the
+        sigmoid of it is how likely the two belong together. logits_per_text: (T, I).
     image_embeds: (I, D) and text_embeds: (T, D), of unit length.
     """
 
@@ -27,28 +28,19 @@ class RecTrioOutput(ModelOutput):
     text_embeds: torch.Tensor | None = None
 
 
-def unicl_loss(
-    logits_per_image: torch.Tensor, image_labels: torch.Tensor, text_labels: torch.Tensor, smoothing: float = 0.0
-) -> torch.Tensor:
-    """UniCL's loss for each picture, (I,), and each text, (T,): every picture and text of the same label is a
-    positive pair. Pictures and texts need not be equally many.
+def sigmoid_loss(logits_per_image: torch.Tensor, image_labels: torch.Tensor, text_labels: torch.Tensor) -> torch.Tensor:
+    """The pairwise sigmoid loss of each picture, (I,): every picture and text of the same label is a positive pair,
+    every other a negative one, each judged by itself.
 
-    logits_per_image: (I, T); image_labels: (I,); text_labels: (T,). Returns (I + T,), so that the caller may weigh
-    the samples. `smoothing` of the target is spread over all candidates. A label without a partner on the other
-    side has no positives and a loss of 0.
+    logits_per_image: (I, T); image_labels: (I,); text_labels: (T,). Pictures and texts need not be equally many. As
+    no pair competes with another, a picture that is surely of its class ends nearer to its texts than one in doubt;
+    a softmax over several positives would make them equally near, and rank the doubtful ones first.
 
-    Source: Yang et al., Unified Contrastive Learning in Image-Text-Label Space, arXiv 2204.03610, equations 2-4.
+    Source: Zhai et al., Sigmoid Loss for Language Image Pre-Training, arXiv 2303.15343, with pairs by label as in
+    Yang et al., Unified Contrastive Learning in Image-Text-Label Space, arXiv 2204.03610.
     """
-    same = (image_labels[:, None] == text_labels[None, :]).to(logits_per_image.dtype)  # (I, T)
-    losses = []
-    for logits, positives in ((logits_per_image, same), (logits_per_image.T, same.T)):
-        number = positives.sum(dim=1, keepdim=True)
-        target = positives / number.clamp(min=1)
-        if smoothing:
-            target = (1 - smoothing) * target + smoothing / logits.shape[1]
-        loss = -(target * F.log_softmax(logits.float(), dim=1)).sum(dim=1)
-        losses.append(loss * (number[:, 0] > 0))
-    return torch.cat(losses)
+    positive = (image_labels[:, None] == text_labels[None, :]).to(logits_per_image.dtype)  # (I, T)
+    return F.binary_cross_entropy_with_logits(logits_per_image, positive, reduction="none").sum(dim=1)
 
 
 class ConvNorm(nn.Sequential):
@@ -126,7 +118,7 @@ class RecTrioModel(PreTrainedModel):
 
     config_class = RecTrioConfig
     main_input_name = "pixel_values"
-    loss_function = staticmethod(unicl_loss)
+    loss_function = staticmethod(sigmoid_loss)
 
     def __init__(self, config: RecTrioConfig):
         super().__init__(config)
@@ -135,6 +127,7 @@ class RecTrioModel(PreTrainedModel):
         self.image_projection = nn.Linear(config.widths[-1], config.projection_dim, bias=False)
         self.text_projection = nn.Linear(2 * config.hidden_width, config.projection_dim, bias=False)
         self.logit_scale = nn.Parameter(torch.tensor(config.logit_scale))
+        self.logit_bias = nn.Parameter(torch.tensor(config.logit_bias))
         self.post_init()
 
     @torch.no_grad()
@@ -148,16 +141,16 @@ class RecTrioModel(PreTrainedModel):
             nn.init.zeros_(module.second[1].weight)  # each residual layer starts as the identity
         elif module is self:
             nn.init.constant_(self.logit_scale, self.config.logit_scale)
+            nn.init.constant_(self.logit_bias, self.config.logit_bias)
 
     def get_image_features(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Unit vectors, (B, projection_dim), of pictures, (B, num_channels, h, w)."""
-        features = self._project(pixel_values)
-        if self.config.mirror and not self.training:
-            features = features + self._project(pixel_values.flip(-1))
-        return F.normalize(features, dim=-1)
-
-    def _project(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        return F.normalize(self.image_projection(self.image_tower(pixel_values)), dim=-1)
+        if not self.config.mirror or self.training:
+            return F.normalize(self.image_projection(self.image_tower(pixel_values)), dim=-1)
+        both = torch.cat([pixel_values, pixel_values.flip(-1)])  # (2B, C, h, w): one pass is faster than two
+        features = F.normalize(self.image_projection(self.image_tower(both)), dim=-1)
+        number = pixel_values.shape[0]
+        return F.normalize(features[:number] + features[number:], dim=-1)
 
     def get_text_features(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
         """Unit vectors, (B, projection_dim), of texts, (B, tokens); without a mask, no token is padding."""
@@ -178,8 +171,8 @@ class RecTrioModel(PreTrainedModel):
     ) -> RecTrioOutput:
         """Embed whichever of pictures and texts is given, and compare them where both are.
 
-        `return_loss` needs both. Without labels, picture i belongs to text i, as in CLIP; with `image_labels` (I,)
-        and `text_labels` (T,), every pair of one label is positive (`unicl_loss`).
+        `return_loss` needs both. Without labels, picture i belongs to text i, as in SigLIP; with `image_labels` (I,)
+        and `text_labels` (T,), every pair of one label does (`sigmoid_loss`).
         Raises ValueError when neither pictures nor texts are given, or the loss lacks one of them.
         """
         if input_ids is None and pixel_values is None:
@@ -188,7 +181,7 @@ class RecTrioModel(PreTrainedModel):
         text_embeds = None if input_ids is None else self.get_text_features(input_ids, attention_mask)
         output = RecTrioOutput(image_embeds=image_embeds, text_embeds=text_embeds)
         if image_embeds is not None and text_embeds is not None:
-            output.logits_per_image = self.logit_scale.exp() * image_embeds @ text_embeds.T
+            output.logits_per_image = self.logit_scale.exp() * image_embeds @ text_embeds.T + self.logit_bias
             output.logits_per_text = output.logits_per_image.T
         if return_loss:
             if output.logits_per_image is None:
@@ -198,8 +191,7 @@ class RecTrioModel(PreTrainedModel):
                 image_labels = torch.arange(images, device=image_embeds.device)
             if text_labels is None:
                 text_labels = torch.arange(texts, device=text_embeds.device)
-            losses = unicl_loss(output.logits_per_image, image_labels, text_labels)
-            output.loss = (losses[:images].mean() + losses[images:].mean()) / 2
+            output.loss = self.loss_function(output.logits_per_image, image_labels, text_labels).mean()
         return output
 
 

@@ -2,14 +2,15 @@
 
 from transformers import ProcessorMixin
 
-from .image_processing_rectrio import RecTrioImageProcessor
-from .tokenization_rectrio import RecTrioTokenizer
-
 
 class RecTrioProcessor(ProcessorMixin):
-    """`processor(text=[…], images=[…], padding=True, return_tensors="pt")` gives all that RecTrioModel takes."""
+    """`processor(text=[…], images=[…], padding=True, return_tensors="pt")` gives all that RecTrioModel takes.
 
-    def __init__(self, image_processor: RecTrioImageProcessor, tokenizer: RecTrioTokenizer, **kwargs):
+    image_processor: a RecTrioImageProcessor; tokenizer: a RecTrioTokenizer. They are not imported here: code that is
+    fetched with a model may import its siblings, but not theirs.
+    """
+
+    def __init__(self, image_processor, tokenizer, **kwargs):
         super().__init__(image_processor, tokenizer, **kwargs)
 
 

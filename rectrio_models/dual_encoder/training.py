@@ -6,8 +6,11 @@ often. Each epoch starts from its own seed and ends with a checkpoint, so a run 
 to the same weights, bit for bit, as one that was not. Checkpoints are safetensors and JSON.
 """
 
+import copy
+import hashlib
 import json
 import random
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
@@ -26,12 +29,12 @@ from rectrio_models.datasets import dataset_record
 from rectrio_models.descriptions import TextGenerator, descriptions_of
 from rectrio_models.dual_encoder.configuration_rectrio import RecTrioConfig
 from rectrio_models.dual_encoder.image_processing_rectrio import RecTrioImageProcessor
-from rectrio_models.dual_encoder.modeling_rectrio import RecTrioModel, unicl_loss
+from rectrio_models.dual_encoder.modeling_rectrio import RecTrioModel
 from rectrio_models.dual_encoder.pixels_rectrio import square
 from rectrio_models.dual_encoder.processing_rectrio import RecTrioProcessor
 from rectrio_models.dual_encoder.tokenization_rectrio import RecTrioTokenizer
 from rectrio_models.errors import TrainingError
-from rectrio_models.figures import machine
+from rectrio_models.figures import MEASURED, machine
 
 LOG, CURVE, CHECKPOINT = "training.json", "training.png", "checkpoint.safetensors"
 
@@ -41,13 +44,12 @@ class Plan:
     """Everything that decides what a run ends with, but for the data."""
 
     dataset: str = "fashion-mnist"
-    epochs: int = 36
+    epochs: int = 28
     batch_size: int = 256  # pictures a step
     texts: int = 128  # texts a step
     learning_rate: float = 5e-3  # at its highest
     weight_decay: float = 0.05
     warmup: float = 0.15  # share of the steps in which the learning rate rises; it falls to 0 in the rest
-    smoothing: float = 0.1  # of the contrastive target
     average: float = 0.998  # decay of the weights' moving average, a step
     shift: int = 2  # pixels a picture is moved by, at most
     erase: int = 8  # side of the square that is blacked out in half of the pictures, at most
@@ -57,6 +59,11 @@ class Plan:
     tokenizer_texts: int = 50_000  # texts that the tokenizer learns its subwords from
     vocab_size: int = 2048
     seed: int = 0
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "texts", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise TrainingError(f"{name.replace('_', ' ')} is {getattr(self, name)}; it must be over 0.")
 
 
 def train(
@@ -75,18 +82,19 @@ def train(
     Raises TrainingError for that, for a resumed plan that differs from the one begun, and for a folder that holds
     something else; DataError when the data set cannot be read.
     """
+    began = time.monotonic()
     begun = unfinished_run(plan, out, resume=resume, fresh=fresh)
-    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    device = usable_device(device)
     record = dataset_record(plan.dataset)
     descriptions = descriptions_of(plan.dataset)
     generator = TextGenerator(descriptions)
+    config = copy.deepcopy(config) if config else RecTrioConfig()
     rng = random.Random(plan.seed)
     tokenizer = RecTrioTokenizer.trained_on(
         [generator.draw(rng.choice(record.labels), rng) for _ in range(plan.tokenizer_texts)],
         vocab_size=plan.vocab_size,
-        max_tokens=config.max_tokens if config else RecTrioConfig().max_tokens,
+        max_tokens=config.max_tokens,
     )
-    config = config or RecTrioConfig()
     config.vocab_size = len(tokenizer)
     config.id2label = dict(enumerate(record.labels))
     config.label2id = {label: i for i, label in enumerate(record.labels)}
@@ -99,15 +107,11 @@ def train(
             f"{len(pixels):,} pictures, {plan.validation:,} of them held out, do not fill a batch of {plan.batch_size}."
         )
     floats = pixels[shown].float() / 255
-    mean, std = floats.mean(dim=(0, 2, 3)), floats.std(dim=(0, 2, 3))  # (C,)
+    mean, std = floats.mean(dim=(0, 2, 3)).round(decimals=4), floats.std(dim=(0, 2, 3)).round(decimals=4)  # (C,)
     del floats
     ready = Pixels(pixels.to(device), labels.to(device), mean.to(device), std.to(device))
-    image_processor = RecTrioImageProcessor(
-        config.image_size,
-        config.num_channels,
-        [round(v, 4) for v in mean.tolist()],
-        [round(v, 4) for v in std.tolist()],
-    )
+    rounded = [[round(value, 4) for value in values.tolist()] for values in (mean, std)]
+    image_processor = RecTrioImageProcessor(config.image_size, config.num_channels, *rounded)
     processor = RecTrioProcessor(image_processor, tokenizer)
 
     torch.manual_seed(plan.seed)
@@ -121,10 +125,22 @@ def train(
     )
     losses = torch.full((len(pixels),), torch.inf)  # of each training picture when it was last shown
     state = State(model, average, optimizer, losses, best={})
-    log = {"plan": asdict(plan), "environment": environment(device), "parameters": model.num_parameters(), "epochs": []}
+    log = {
+        "plan": asdict(plan),
+        "environment": environment(device),
+        "pictures_sha256": hashlib.sha256(pixels.numpy().tobytes() + labels.numpy().tobytes()).hexdigest(),
+        "parameters": model.num_parameters(),
+        "epochs": [],
+    }
     if begun:
-        log = state.load(out / CHECKPOINT)
+        log, pictures = state.load(out / CHECKPOINT), log["pictures_sha256"]
+        if log["pictures_sha256"] != pictures:
+            raise TrainingError(
+                f"The run in {out} was begun on other pictures: resume with the same --data, or --fresh."
+            )
+    setup = time.monotonic() - began
 
+    bar = tqdm(range(plan.epochs), initial=len(log["epochs"]), desc="training", unit=" epochs")
     for epoch in range(len(log["epochs"]), plan.epochs):
         started = time.monotonic()
         torch.manual_seed(plan.seed * 1_000_003 + epoch)
@@ -142,13 +158,16 @@ def train(
             }
         )
         if accuracy >= max(entry["validation_accuracy"] for entry in log["epochs"]):
+            log["best_epoch"] = epoch + 1
             state.best.update({name: value.clone() for name, value in average.module.state_dict().items()})
         state.save(out / CHECKPOINT, log)
         tqdm.write(f"epoch {epoch + 1:2}: loss {loss:.3f}, validation accuracy {accuracy:.2%}, {seen:,} pictures")
+        bar.set_postfix(loss=f"{loss:.3f}", validation=f"{accuracy:.2%}", refresh=False)
+        bar.update()
+    bar.close()
 
-    best = max(log["epochs"], key=lambda entry: entry["validation_accuracy"])
     model.load_state_dict(state.best)
-    log["best_epoch"], log["seconds"] = best["epoch"], round(sum(entry["seconds"] for entry in log["epochs"]), 1)
+    log["seconds"] = round(setup + sum(entry["seconds"] for entry in log["epochs"]), 1)
     save_model_folder(model.cpu(), processor, log, out)
     (out / CHECKPOINT).unlink()
     return out
@@ -250,10 +269,10 @@ def train_epoch(
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             image_embeds = model.get_image_features(pictures)
         text_embeds = model.get_text_features(input_ids, attention_mask)  # tiny matrices: float32 is as fast
-        logits = model.logit_scale.exp() * image_embeds.float() @ text_embeds.T  # (B, T)
-        per_sample = unicl_loss(logits, pixels.labels[at], text_labels, plan.smoothing)
-        image_losses, text_losses = per_sample.split([len(at), len(text_labels)])
-        loss = ((image_losses * weights[here].to(device)).mean() + text_losses.mean()) / 2
+        image_embeds, labels, weight = image_embeds.float(), pixels.labels[at], weights[here].to(device)
+        logits = model.logit_scale.exp() * image_embeds @ text_embeds.T + model.logit_bias  # (B, T)
+        image_losses = model.loss_function(logits, labels, text_labels)
+        loss = (image_losses * weight).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -275,8 +294,8 @@ def choose_pictures(
     """
     last = losses[shown]
     easy = last < last[last.isfinite()].mean()  # a picture that was never shown is infinitely hard
-    if epoch >= plan.prune_until * plan.epochs:
-        easy[:] = False
+    if epoch >= plan.prune_until * plan.epochs or len(shown) < 4 * plan.batch_size:
+        easy[:] = False  # at the end, and of a small data set, every picture is shown
     keep = ~easy | (torch.rand(len(shown)) >= plan.prune)
     weights = torch.where(easy, 1 / (1 - plan.prune), 1.0)[keep]
     order = torch.randperm(int(keep.sum()))
@@ -357,7 +376,12 @@ class State:
             }
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}")
-        save_file(tensors, draft, metadata={"log": json.dumps(log)})
+        try:
+            save_file(tensors, draft, metadata={"log": json.dumps(log)})
+        except SafetensorError as error:
+            raise TrainingError(
+                f"{path} cannot be written ({error}). Free some space, then go on with --resume."
+            ) from error
         draft.replace(path)
 
     def load(self, path: Path) -> dict:
@@ -382,29 +406,63 @@ class State:
 
 
 def checkpoint_log(path: Path) -> dict:
-    """The log inside a checkpoint."""
-    with safe_open(path, "pt") as file:
-        return json.loads(file.metadata()["log"])
+    """The log inside a checkpoint; raises TrainingError when that is damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            return json.loads(file.metadata()["log"])
+    except (SafetensorError, TypeError, KeyError, ValueError) as error:
+        raise TrainingError(f"{path} is damaged ({error}). Delete it and train anew.") from error
+
+
+def usable_device(name: str) -> torch.device:
+    """The device of that name, "auto" for the best there is; raises TrainingError when it cannot be used."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise TrainingError(f"The device “{name}” cannot be used here. Train with --device cpu, or auto.") from error
+    if device.type not in ("cpu", "cuda"):
+        raise TrainingError(f"RecTrio trains on cpu or cuda; “{name}” is neither.")
+    return device
 
 
 def unfinished_run(plan: Plan, out: Path, *, resume: bool, fresh: bool) -> bool:
     """Whether there is a checkpoint in `out` to go on from; raises TrainingError where that is not what was asked."""
     checkpoint = out / CHECKPOINT
     if not checkpoint.exists():
-        if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / "config.json").exists()):
-            raise TrainingError(f"{out} holds something else than a model. Give a new or an empty folder.")
-        return False
-    if fresh:
-        checkpoint.unlink()
+        check_folder(out)
+        if resume:
+            raise TrainingError(f"{out} holds no unfinished run to resume. Leave --resume out.")
+        if (out / "model.safetensors").exists() and not fresh:
+            raise TrainingError(f"{out} holds a finished model. Train over it with --fresh, or give another --out.")
         return False
     begun = checkpoint_log(checkpoint)
     done = f"{out} holds an unfinished run, {len(begun['epochs'])} of {begun['plan']['epochs']} epochs done."
+    if fresh:
+        return False  # the first new checkpoint takes the place of the old
     if not resume:
         raise TrainingError(f"{done} Go on with --resume, or begin anew with --fresh.")
     if changed := [name for name, value in asdict(plan).items() if begun["plan"].get(name) != value]:
         was = ", ".join(f"{name.replace('_', ' ')} {begun['plan'].get(name)}" for name in changed)
         raise TrainingError(f"{done} It was begun with {was}: resume with the same, or begin anew with --fresh.")
     return True
+
+
+def check_folder(out: Path) -> None:
+    """Raise TrainingError when `out` holds files of anything else than a RecTrio model."""
+    if out.is_dir():
+        for left in out.glob(".draft-*"):  # of a run that was killed while it wrote its model
+            shutil.rmtree(left)
+        (out / f".{CHECKPOINT}").unlink(missing_ok=True)
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    try:
+        kind = json.loads((out / "config.json").read_text(encoding="utf-8"))["model_type"]
+    except (OSError, ValueError, KeyError, TypeError):
+        kind = None
+    if kind != RecTrioConfig.model_type:
+        raise TrainingError(f"{out} holds something else than a RecTrio model. Give a new or an empty folder.")
 
 
 def environment(device: torch.device) -> dict:
@@ -419,7 +477,11 @@ def environment(device: torch.device) -> dict:
 
 
 def save_model_folder(model: RecTrioModel, processor: RecTrioProcessor, log: dict, out: Path) -> None:
-    """Write the model in Hub form, with its code (`trust_remote_code`), the log and its curve; the weights last."""
+    """Write the model in Hub form, with its code (`trust_remote_code`), the log and its curve.
+
+    The old weights and what was measured with them go first, the new weights come last: a folder that was left in
+    between is refused for want of weights, and never answers with a mixture.
+    """
     model.config.auto_map = {
         "AutoConfig": "configuration_rectrio.RecTrioConfig",
         "AutoModel": "modeling_rectrio.RecTrioModel",
@@ -432,7 +494,10 @@ def save_model_folder(model: RecTrioModel, processor: RecTrioProcessor, log: dic
         model.save_pretrained(draft)
         (draft / LOG).write_text(json.dumps(log, indent=1) + "\n")
         plot_curve(log, draft / CURVE)
+        for old in ("model.safetensors", *(f"{name}.json" for name in MEASURED)):
+            (out / old).unlink(missing_ok=True)
         for file in sorted(draft.iterdir(), key=lambda file: file.suffix == ".safetensors"):
+            file.chmod(0o644)
             file.replace(out / file.name)
 
 
