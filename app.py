@@ -6,15 +6,16 @@ python app.py [--release v1-fashion] [--host 127.0.0.1] [--port 7860] [--share] 
 import argparse
 import os
 import sys
+from collections.abc import Callable
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
-import httpx
 
 from index_builders import Answer, Searcher, open_searcher
 from rectrio_models.datasets import DATASETS
 from rectrio_models.errors import RecTrioError
+from rectrio_models.network import reachable
 from rectrio_models.pictures import open_picture
 from rectrio_models.releases import RELEASES
 
@@ -84,23 +85,26 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
     title = RELEASES[release].title if release in RELEASES else release
     starters = one_of_each(searcher)
 
-    def search_text(query: str, k: int):
+    def answered(ask: Callable[[], Answer]) -> Answer:
         try:
-            return show(searcher.answer(query, int(k)), searcher, "text")
+            return ask()
         except RecTrioError as error:
             raise gr.Error(str(error), print_exception=False) from error
+
+    def search_text(query: str, k: int):
+        return show(answered(lambda: searcher.answer(query, k)), searcher, "text")
 
     def search_image(picture, k: int):
         if picture is None:
             return start_again()
-        return show(searcher.answer(picture, int(k)), searcher, "picture")
+        return show(answered(lambda: searcher.answer(picture, k)), searcher, "picture")
 
     def more_like_this(rows: list[int], k: int, event: gr.EventData):
         try:
             row = rows[event.index]
         except (AttributeError, TypeError, IndexError) as error:  # called by name, without a click
             raise gr.Error("Click on a picture to see more like it.", print_exception=False) from error
-        shown = show(searcher.like(row, int(k)), searcher, "picture")
+        shown = show(answered(lambda: searcher.like(row, k)), searcher, "picture")
         return gr.Tabs(selected="image"), searcher.gallery[row].image, *shown
 
     def start_again():
@@ -112,22 +116,11 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
 
     def search(query: str, k: int = 12) -> dict:
         """Search by text: `{"hits": [{"row", "label", "score"}, …], "milliseconds": {…}, "notices": […]}`."""
-        return as_json(lambda: searcher.answer(query, k))
+        return answered(lambda: searcher.answer(query, k)).as_dict()
 
     def like(row: int, k: int = 12) -> dict:
         """Search by a picture of the gallery, named by its row; answers as `search` does."""
-        return as_json(lambda: searcher.like(row, k))
-
-    def as_json(ask) -> dict:
-        try:
-            answer = ask()
-        except RecTrioError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        return {
-            "hits": [{"row": hit.item.row, "label": hit.item.label, "score": hit.score} for hit in answer.hits],
-            "milliseconds": {"encode": 1000 * answer.encode_seconds, "search": 1000 * answer.search_seconds},
-            "notices": answer.notices,
-        }
+        return answered(lambda: searcher.like(row, k)).as_dict()
 
     def results(value=None, line: str = "", rows: list[int] | None = None):
         status = gr.Markdown(line)
@@ -176,9 +169,11 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
                         sources=["upload", "clipboard", "webcam"],
                         type="pil",
                         height=280,
+                        format="png",
                         buttons=[],
                         elem_id="picture",
                     )
+                    picture.preprocess = decode_upload
                     image_k = how_many()
                 with gr.Column(scale=3, min_width=280):
                     image_results = results(*start_again())
@@ -209,13 +204,11 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
     return page
 
 
-def can_share() -> bool:
-    """Whether the service that makes public links answers; noticed within seconds."""
-    try:
-        httpx.head(SHARE_SERVICE, timeout=3)
-    except httpx.HTTPError:
-        return False
-    return True
+def port_number(text: str) -> int:
+    """A port from 1 to 65535, for argparse."""
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"“{text}” is no port; a port is a number from 1 to 65535")
+    return int(text)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -224,7 +217,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--release", default="v1-fashion", help="a release, a model folder or a Hub id")
     parser.add_argument("--dataset", choices=list(DATASETS), help="whose gallery; the release's own by default")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 serves the whole network")
-    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", 7860)))
+    parser.add_argument("--port", type=port_number, default=os.environ.get("PORT") or "7860")
     parser.add_argument("--share", action="store_true", help="make a public link, good for a week")
     parser.add_argument("--auth", metavar="USER:PASSWORD", help="ask visitors for this")
     args = parser.parse_args(argv)
@@ -233,12 +226,17 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--auth takes USER:PASSWORD; “{args.auth}” has no " + ("password." if user else "user."))
     try:
         searcher = open_searcher(args.release, args.dataset)
-    except RecTrioError as error:
+    except (RecTrioError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    share = args.share and can_share()
+    except KeyboardInterrupt:
+        print("Stopped. Nothing is left half done.", file=sys.stderr)
+        return 130
+    share = args.share and reachable(SHARE_SERVICE)
     if args.share and not share:
         print(f"No public link: {SHARE_SERVICE} cannot be reached. Serving this machine alone.", flush=True)
+    for name in ("NO_PROXY", "no_proxy"):  # gradio asks its own server whether it is up
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"]))
     page = build_page(searcher, release=args.release)
     try:
         page.queue(default_concurrency_limit=4).launch(

@@ -80,9 +80,7 @@ def run_search(args: argparse.Namespace) -> None:
     searcher = open_searcher_at(args.index) if args.index else open_searcher(args.release, args.dataset)
     answer = searcher.answer(query, args.k)
     if args.json:
-        hits = [{"row": hit.item.row, "label": hit.item.label, "score": round(hit.score, 6)} for hit in answer.hits]
-        milliseconds = {"encode": 1000 * answer.encode_seconds, "search": 1000 * answer.search_seconds}
-        print(json.dumps({"hits": hits, "milliseconds": milliseconds, "notices": answer.notices}, ensure_ascii=False))
+        print(json.dumps(answer.as_dict(), ensure_ascii=False))
         return
     for place, hit in enumerate(answer.hits, 1):
         print(f"{place:3}  {hit.score:6.3f}  {hit.item.label}  (item {hit.item.row})")

@@ -5,11 +5,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from index_builders.gallery import ITEMS, Gallery
-from index_builders.index import METRIC, VECTORS, Manifest, index_class
+from index_builders.index import MANIFEST, METRIC, VECTORS, Manifest, index_class
 from rectrio_models.cache import sha256_of, whole_folder
 from rectrio_models.datasets import DatasetRecord
 from rectrio_models.encoder import Encoder
 from rectrio_models.errors import DataError, IndexFolderError, PictureError
+from rectrio_models.formats import cells_of
 
 BATCH = 256  # pictures between two steps of the progress bar
 
@@ -22,7 +23,7 @@ def build_index(
     `data` names another copy of the data set than its own gallery. Raises DataError when that cannot be read, and
     IndexFolderError when `out` holds anything else than an index.
     """
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / "manifest.json").exists()):
+    if out.is_file() or (out.is_dir() and not {file.name for file in out.iterdir()} <= {MANIFEST, VECTORS, ITEMS}):
         raise IndexFolderError(f"{out} holds something else than an index. Give a new or an empty folder.")
     make_index = index_class(kind)
     gallery = gallery_of(dataset, data)
@@ -41,12 +42,12 @@ def build_index(
         index.save(draft / VECTORS)
         gallery.save(draft)
         Manifest(
-            release=encoder.name,
+            release=str(Path(encoder.name).resolve()) if Path(encoder.name).is_dir() else encoder.name,
             fingerprint=encoder.fingerprint,
             dim=encoder.dim,
             metric=METRIC,
             dataset=dataset.name,
-            source=str(data) if data else "",
+            source=str(data.resolve()) if data else "",
             count=len(gallery),
             kind=kind,
             params=index.params,
@@ -57,7 +58,9 @@ def build_index(
 
 def gallery_of(dataset: DatasetRecord, data: Path | None = None) -> Gallery:
     """The pictures of a data set's gallery, in their files' own bytes."""
-    cells = dataset.load_gallery(data=data).data.table
-    labels = [dataset.labels[number] for number in cells.column("label").to_pylist()]
-    contents = [cell["bytes"] or Path(cell["path"]).read_bytes() for cell in cells.column("image").to_pylist()]
+    pictures = dataset.load_gallery(data=data)
+    labels = [dataset.labels[number] for number in pictures["label"][:]]
+    contents = [cell["bytes"] or Path(cell["path"]).read_bytes() for cell in cells_of(pictures)]
+    if not contents:
+        raise DataError(f"{data or dataset.title} holds no pictures, so there is nothing to index.")
     return Gallery(labels, contents)

@@ -6,6 +6,7 @@ An index on disk is a folder: the vectors, the items, and a manifest that says w
 import dataclasses
 import importlib
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -85,10 +86,10 @@ class Manifest:
 
     def rebuild_command(self, folder: Path) -> str:
         """The command that builds this index again."""
-        source = f" --data {self.source}" if self.source else ""
-        return (
-            f"python -m index_builders build --release {self.release} --dataset {self.dataset}{source} --out {folder}"
-        )
+        options = {"--release": self.release, "--dataset": self.dataset, "--kind": self.kind, "--out": str(folder)}
+        if self.source:
+            options["--data"] = self.source
+        return "python -m index_builders build " + shlex.join(word for option in options.items() for word in option)
 
 
 def open_index(folder: Path, encoder: Encoder) -> tuple[Index, Gallery]:

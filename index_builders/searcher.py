@@ -16,6 +16,8 @@ from rectrio_models.encoder import Encoder
 from rectrio_models.errors import IndexFolderError, QueryError
 from rectrio_models.releases import RELEASES, load_encoder
 
+LONGEST_TEXT = 20_000  # characters; far more than any encoder reads
+
 
 @dataclass(frozen=True)
 class Hit:
@@ -34,6 +36,12 @@ class Answer:
     search_seconds: float
     notices: list[str]
 
+    def as_dict(self) -> dict:
+        """The answer for programs: numbers and texts alone."""
+        hits = [{"row": hit.item.row, "label": hit.item.label, "score": round(hit.score, 6)} for hit in self.hits]
+        milliseconds = {"encode": 1000 * self.encode_seconds, "search": 1000 * self.search_seconds}
+        return {"hits": hits, "milliseconds": milliseconds, "notices": self.notices}
+
 
 @dataclass(frozen=True)
 class Searcher:
@@ -49,8 +57,9 @@ class Searcher:
 
     def answer(self, query: str | Image.Image, k: int = 12) -> Answer:
         """The same with timings and notices. Raises QueryError for an empty text or a k under 1."""
-        if k < 1:
-            raise QueryError(f"{k} results were asked for; ask for 1 or more.")
+        if not isinstance(query, str | Image.Image):
+            raise QueryError(f"A query is a text or a picture; {type(query).__name__} is neither.")
+        check_whole("k, the number of results,", k, least=1)
         started = time.perf_counter()
         vector = self._encode_text(query) if isinstance(query, str) else self.encoder.encode_images([query])
         encoded = time.perf_counter()
@@ -62,7 +71,8 @@ class Searcher:
 
     def like(self, row: int, k: int = 12) -> Answer:
         """The k items most like the item at `row`, without itself."""
-        if not 0 <= row < len(self.gallery):
+        check_whole("row, the place of an item,", row, least=0)
+        if row >= len(self.gallery):
             raise QueryError(f"The gallery has the items 0 to {len(self.gallery) - 1:,}; item {row:,} is not one.")
         answer = self.answer(self.gallery[row].image, k + 1)
         hits = [hit for hit in answer.hits if hit.item.row != row][:k]
@@ -71,11 +81,11 @@ class Searcher:
     def _encode_text(self, text: str):
         if not text.strip():
             raise QueryError("The query is empty. Type what you look for, as “a pair of boots”.")
-        return self.encoder.encode_text([text])
+        return self.encoder.encode_text([text[:LONGEST_TEXT]])
 
     def _notices(self, text: str) -> list[str]:
         limit = self.encoder.max_tokens
-        if len(text) < limit or self.encoder.count_tokens(text) <= limit:  # a token is a character or more
+        if len(text) <= LONGEST_TEXT and self.encoder.count_tokens(text) <= limit:
             return []
         return [f"The text is long: only its beginning, {limit} tokens, was read."]
 
@@ -101,6 +111,12 @@ def open_searcher(release: str = "v1-fashion", dataset: str | None = None, *, ki
             build_index(encoder, record, folder, kind=kind)
             index, gallery = open_index(folder, encoder)
     return Searcher(encoder, index, gallery)
+
+
+def check_whole(what: str, value: object, *, least: int) -> None:
+    """Raise QueryError unless `value` is a whole number of at least `least`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise QueryError(f"{what} is {value!r}; it must be a whole number, {least} or more.")
 
 
 def open_searcher_at(folder: Path) -> Searcher:

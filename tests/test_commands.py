@@ -43,7 +43,7 @@ def test_search_by_picture_as_json(index, capsys, photo, tmp_path):
         (["boots", "--image", "x.png"], "Give a text or --image FILE"),
         (["--image", "x.png"], "“x.png” cannot be opened: No such file or directory."),
         ([""], "The query is empty"),
-        (["boots", "-k", "0"], "0 results were asked for"),
+        (["boots", "-k", "0"], "it must be a whole number, 1 or more"),
     ],
 )
 def test_bad_searches_are_one_sentence(given, message, index, capsys):
@@ -64,8 +64,11 @@ def test_own_pictures_need_a_place(capsys, idx_folder):
 
 
 def test_evaluate_writes_its_figures_and_the_card(own_tiny_folder, idx_folder, capsys):
-    given = ["--release", str(own_tiny_folder), "--data", str(idx_folder)]
-    assert models(["evaluate", *given]) == 0
+    given = ["evaluate", "--release", str(own_tiny_folder), "--data", str(idx_folder)]
+    assert models(given) == 1
+    assert "do not go into the card: add --json FILE" in capsys.readouterr().err
+    assert models([*given, "--json", str(own_tiny_folder / "evaluation.json")]) == 0
+    assert models(["card", "--release", str(own_tiny_folder)]) == 0
     figures = json.loads((own_tiny_folder / "evaluation.json").read_text())
     by_key = {figure["key"]: figure for figure in figures["figures"]}
     assert by_key["class_accuracy"]["n"] == 100
@@ -84,6 +87,7 @@ def test_evaluation_is_right_on_an_encoder_that_knows(idx_folder):
     from rectrio_models.datasets import DATASETS
     from rectrio_models.descriptions import descriptions_of
     from rectrio_models.evaluation import evaluate
+    from rectrio_models.formats import pictures_of
 
     record, descriptions = DATASETS["fashion-mnist"], descriptions_of("fashion-mnist")
     classes = {label: number for number, label in enumerate(record.labels)}
@@ -92,7 +96,7 @@ def test_evaluation_is_right_on_an_encoder_that_knows(idx_folder):
     pictures = {}
     for split in ("train", "test"):
         rows = record.load(split, data=idx_folder)
-        pictures |= {p.tobytes(): label for p, label in zip(rows["image"], rows["label"], strict=True)}
+        pictures |= {p.tobytes(): label for p, label in zip(pictures_of(rows), rows["label"], strict=True)}
 
     class Oracle:
         name, dim, fingerprint, max_tokens = "oracle", 10, "0" * 64, 64
@@ -146,5 +150,5 @@ def test_nothing_in_the_project_pickles():
     root = Path(__file__).parent.parent
     files = [file for file in root.rglob("*.py") if ".venv" not in file.parts and file != Path(__file__)]
     assert len(files) > 20
-    words = ("import " + "pickle", "torch.save(", "torch.load(", "allow_pickle" + "=True")
+    words = ("import " + "pickle", "from " + "pickle", "torch.save(", "torch.load(", "allow_pickle" + "=True")
     assert [file for file in files for word in words if word in file.read_text(encoding="utf-8")] == []

@@ -1,5 +1,6 @@
 """The contract of every Encoder, over every implementation; and the parity of OpenVINO with PyTorch."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -89,6 +90,28 @@ def test_a_broken_model_is_refused_in_a_sentence(file, damage, own_tiny_folder):
     path = own_tiny_folder / file
     path.unlink() if damage == "missing" else path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(ModelError, match=r"no config\.json|is missing|is damaged|cannot be loaded"):
+        load_encoder(str(own_tiny_folder))
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "message"),
+    [
+        ("config.json", "max_tokens", "is damaged: it lacks 'max_tokens'"),
+        ("processor_config.json", "image_processor", "is damaged: it lacks 'image_processor'"),
+        ("model.safetensors", "image_projection.weight", "lacks weights, as image_projection.weight"),
+    ],
+)
+def test_a_model_that_lacks_a_part_is_refused(file, key, message, own_tiny_folder):
+    path = own_tiny_folder / file
+    if file == "model.safetensors":
+        from safetensors.torch import load_file, save_file
+
+        save_file({name: value for name, value in load_file(path).items() if name != key}, path, {"format": "pt"})
+    else:
+        path.write_text(
+            json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != key})
+        )
+    with pytest.raises(ModelError, match=message):
         load_encoder(str(own_tiny_folder))
 
 

@@ -2,13 +2,15 @@
 
 import gzip
 import re
+import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from rectrio_models.datasets import DATASETS
 from rectrio_models.errors import DataError
-from rectrio_models.formats import read_any
+from rectrio_models.formats import pictures_of, read_any, splits_at
 from rectrio_models.prepare import prepare
 
 RECORD = DATASETS["fashion-mnist"]
@@ -63,12 +65,35 @@ def test_every_format_reads_the_same_pictures(form, idx_folder, tmp_path):
 def test_prepare_names_the_files_by_class(csv, tmp_path):
     written = prepare(RECORD, tmp_path / "out", data=csv)
     files = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png"))
-    assert written == {"train": 20}
+    assert written == {"train": 20, "test": 10_000}, "the gallery stands in for the test split"
+    files = [file for file in files if file.startswith("train/")]
     assert len(files) == 20
     assert all(re.fullmatch(r"train/[^/]+/0000\d\.png", file) for file in files)
     assert any(file.startswith("train/Ankle boot/") for file in files)
-    with pytest.raises(DataError, match="is there already"):
+    assert Image.open(tmp_path / "out" / files[0]).mode == "L"
+    with pytest.raises(DataError, match="has train and test already"):
         prepare(RECORD, tmp_path / "out", data=csv)
+    shutil.rmtree(tmp_path / "out" / "train")
+    assert prepare(RECORD, tmp_path / "out", data=csv) == {"train": 20}, "what is there is left as it is"
+
+
+def test_the_other_split_is_taken_from_the_file_beside(csv, idx_folder, tmp_path):
+    kaggle_csv(tmp_path / "fashion-mnist_test.csv", RECORD.load("test", data=idx_folder).select(range(7)))
+    assert prepare(RECORD, tmp_path / "out", data=csv) == {"train": 20, "test": 7}
+
+
+@pytest.mark.parametrize("name", ["latest.csv", "strained.csv", "mine.csv"])
+def test_only_whole_words_name_a_split(name, csv):
+    csv.rename(csv.with_name(name))
+    assert splits_at(csv.with_name(name)) == []
+    assert len(read_any(csv.with_name(name), "test", RECORD.labels)) == 20
+
+
+def test_a_damaged_picture_is_named(tmp_path):
+    (tmp_path / "Bag").mkdir()
+    (tmp_path / "Bag" / "holiday.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"Picture 0 of the data set: “holiday\.png” is not a picture"):
+        list(pictures_of(RECORD.load("train", data=tmp_path)))
 
 
 def cut(path):
@@ -117,7 +142,7 @@ def test_a_label_out_of_range_is_named_by_its_byte(idx_folder, tmp_path):
     ("find", "put", "message"),
     [
         (r"pixel784\b", "pixel999", "line 1: the column “pixel784” is missing"),
-        (r",pixel784\b", "", "line 1|Expected 784 columns"),
+        (r",pixel784\b", "", "Expected 784 columns|783 columns “pixel…”"),
         (r"^label", "digit", "line 1: no column “label”"),
         (r"(?m)^(\d+,\d+),\d+", r"\1,256", "line 2, column “pixel2”: 256; expected a whole number from 0 to 255"),
         (r"(?m)^(\d+,\d+),\d+", r"\1,-1", "line 2, column “pixel2”: -1"),

@@ -94,7 +94,7 @@ def test_the_manifest_says_what_is_there(folder, encoder, idx_folder):
     assert (manifest.fingerprint, manifest.dim) == (encoder.fingerprint, encoder.dim)
     assert (manifest.dataset, manifest.source, manifest.count) == ("fashion-mnist", str(idx_folder), 100)
     assert manifest.checksums == {name: sha256_of([folder / name]) for name in (VECTORS, ITEMS)}
-    assert f"--data {idx_folder} --out {folder}" in manifest.rebuild_command(folder)
+    assert f"--out {folder} --data {idx_folder}" in manifest.rebuild_command(folder)
 
 
 def change(field, value):
@@ -154,7 +154,8 @@ def test_building_again_replaces_and_dying_leaves_the_old(folder, encoder, idx_f
 
 
 def test_a_folder_with_something_else_is_left_alone(encoder, idx_folder, tmp_path):
-    (tmp_path / "thesis.doc").write_text("years of work")
+    for name in ("thesis.doc", MANIFEST):
+        (tmp_path / name).write_text("years of work")
     with pytest.raises(IndexFolderError, match="holds something else than an index"):
         build_index(encoder, RECORD, tmp_path, data=idx_folder)
 

@@ -50,6 +50,10 @@ def test_a_text_of_ten_thousand_words_is_cut_with_a_notice(searcher):
     assert answer.notices == ["The text is long: only its beginning, 64 tokens, was read."]
 
 
+def test_a_short_text_of_many_tokens_is_cut_with_a_notice_too(searcher):
+    assert searcher.answer("👖" * 40, 3).notices
+
+
 @pytest.mark.parametrize("text", ["👖", "靴", "!?", "0", "x" * 63])
 def test_odd_texts_are_answered(text, searcher):
     assert len(searcher.search(text, 3)) == 3
@@ -57,7 +61,13 @@ def test_odd_texts_are_answered(text, searcher):
 
 @pytest.mark.parametrize(
     ("query", "k", "message"),
-    [("", 5, "The query is empty"), (" \n\t", 5, "The query is empty"), ("boots", 0, "0 results were asked for")],
+    [
+        ("", 5, "The query is empty"),
+        (" \n\t", 5, "The query is empty"),
+        ("boots", 0, "k, the number of results, is 0; it must be a whole number, 1 or more"),
+        ("boots", "5", "is '5'"),
+        (5, 5, "int is neither"),
+    ],
 )
 def test_bad_queries_are_refused_in_a_sentence(query, k, message, searcher):
     with pytest.raises(QueryError, match=message):
@@ -69,8 +79,8 @@ def test_k_may_exceed_the_gallery(searcher):
 
 
 def test_rows_outside_the_gallery_are_refused(searcher):
-    for row in (-1, 10_000):
-        with pytest.raises(QueryError, match="items 0 to 9,999"):
+    for row, message in ((-1, "is -1; it must be a whole number"), (10_000, "items 0 to 9,999"), ("x", "is 'x'")):
+        with pytest.raises(QueryError, match=message):
             searcher.like(row)
 
 

@@ -1,6 +1,7 @@
 """The shipped weights on the real pictures: what the card says, measured again."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from index_builders import open_searcher
 from rectrio_models import load_encoder
 from rectrio_models.datasets import DATASETS, HUB_CARDS
 from rectrio_models.descriptions import descriptions_of
+from rectrio_models.dual_encoder import modeling_rectrio
 from rectrio_models.evaluation import evaluate
+from rectrio_models.figures import Figures
 from tests.conftest import absent
 
 FOLDER = HUB_CARDS / "rectrio-v1-fashion"
@@ -47,6 +50,25 @@ def test_the_folder_is_small_and_says_how_it_was_made():
     assert log["seconds"] <= 20 * 60
     card = (FOLDER / "README.md").read_text()
     assert "Not measured yet" not in card
+    assert Figures.read(FOLDER / "evaluation.json").origin["model"] == load_encoder("v1-fashion").fingerprint[:16]
+
+
+def test_the_measured_speeds_meet_the_bars():
+    """What the card says was measured; nothing is timed here."""
+    told = {f.key: f.value for name in ("bench", "gallery") for f in Figures.read(FOLDER / f"{name}.json").figures}
+    assert told["picture_ms"] <= 1.0
+    assert told["sentence_ms"] <= 1.0
+    assert told["index"] <= 10
+    assert told["app"] <= 15
+
+
+def test_the_folder_carries_the_code_of_today():
+    """trust_remote_code runs what lies beside the weights: the same files as here."""
+    ours = Path(modeling_rectrio.__file__).parent
+    carried = list(FOLDER.glob("*.py"))
+    assert len(carried) == 6
+    for file in carried:
+        assert file.read_text() == (ours / file.name).read_text(), f"{file.name}: python -m rectrio_models card"
 
 
 @pytest.mark.slow
@@ -63,4 +85,3 @@ def test_the_bars_hold_and_the_card_tells_the_truth():
     for figure in told["figures"]:
         # other processors sum in another order: a picture or two on the edge may fall to the other side
         assert figure["value"] == pytest.approx(measured[figure["key"]], abs=0.002), figure["key"]
-    assert told["origin"]["model"] == load_encoder("v1-fashion").fingerprint[:16], "figures of other weights"

@@ -2,7 +2,7 @@
 
 A description module holds a `Words` record for each class. `TextGenerator` draws from it: one of the ten written
 descriptions, or a template filled with nouns, materials, cuts, uses and wearers, and then the accidents of real
-typing: dropped words, capitals, misspellings.
+typing: dropped words and misspellings. (Case is nothing to the tokenizer.)
 """
 
 import importlib

@@ -3,7 +3,6 @@
 The towers are exported once, into the cache, under the fingerprint of everything that the embeddings depend on.
 """
 
-import json
 import threading
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from rectrio_models.cache import cache_root, one_at_a_time, sha256_of, whole_fol
 from rectrio_models.dual_encoder.pixels_rectrio import pixel_values
 from rectrio_models.encoder import Vectors
 from rectrio_models.errors import ModelError
+from rectrio_models.releases import read_json
 
 Tower = Callable[..., np.ndarray]  # named arrays in, float32 (n, dim) out
 
@@ -160,17 +160,12 @@ def load_torch(folder: Path):
     from rectrio_models import RecTrioModel
 
     try:
-        return RecTrioModel.from_pretrained(folder, local_files_only=True).eval()
+        model, found = RecTrioModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
     except (SafetensorError, RuntimeError, ValueError, OSError) as error:
-        raise ModelError(f"{folder} cannot be loaded: {str(error).splitlines()[0]} Train or fetch it again.") from error
-
-
-def read_json(path: Path) -> dict:
-    """A JSON file, or ModelError."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{path} is damaged: {error}. Train or fetch the model again.") from error
+        raise ModelError(f"{folder} cannot be loaded: {error} Train or fetch it again.") from error
+    if found["missing_keys"]:
+        raise ModelError(f"{folder} lacks weights, as {min(found['missing_keys'])}. Train or fetch it again.")
+    return model.eval()
 
 
 def read_tokenizer(path: Path) -> Tokenizer:

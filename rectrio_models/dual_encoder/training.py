@@ -35,6 +35,7 @@ from rectrio_models.dual_encoder.processing_rectrio import RecTrioProcessor
 from rectrio_models.dual_encoder.tokenization_rectrio import RecTrioTokenizer
 from rectrio_models.errors import TrainingError
 from rectrio_models.figures import MEASURED, machine
+from rectrio_models.formats import pictures_of
 
 LOG, CURVE, CHECKPOINT = "training.json", "training.png", "checkpoint.safetensors"
 
@@ -200,9 +201,11 @@ def load_pixels(dataset, config: RecTrioConfig) -> tuple[torch.Tensor, torch.Ten
     """Every picture of a Dataset as uint8 (n, C, h, w), and the labels (n,)."""
     side, channels = config.image_size, config.num_channels
     pixels = np.empty((len(dataset), side, side, channels), np.uint8)
-    for row, picture in enumerate(tqdm(dataset["image"], desc="reading pictures", unit=" pictures", leave=False)):
+    for row, picture in enumerate(
+        tqdm(pictures_of(dataset), total=len(dataset), desc="reading pictures", unit=" pictures", leave=False)
+    ):
         pixels[row] = square(picture, side, channels, dark_ground=True)
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.tensor(dataset["label"])
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.tensor(dataset["label"][:])
 
 
 def augment(pictures: torch.Tensor, black: torch.Tensor, *, shift: int, erase: int) -> torch.Tensor:
