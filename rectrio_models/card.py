@@ -111,9 +111,9 @@ def training(log: dict, record: DatasetRecord) -> str:
     precision = "bfloat16 in the convolutions" if place["bfloat16"] else "float32"
     return f"""## Training
 
-`python -m rectrio_models train --dataset {record.name} --out DIR`: {plan["epochs"]} epochs in
-{log["seconds"] / 60:.1f} minutes on {place["machine"]} ({place["instructions"]}, {precision}), seed {plan["seed"]},
-{log["parameters"]:,} parameters.
+`python -m rectrio_models train --dataset {record.name} --out DIR`: {plan["epochs"]} epochs and {plan["finish"]}
+finishing ones in {log["seconds"] / 60:.1f} minutes on {place["machine"]}
+({place["instructions"]}, {precision}), seed {plan["seed"]}, {log["parameters"]:,} parameters.
 
 - Loss: the pairwise sigmoid of SigLIP ([arXiv 2303.15343](https://arxiv.org/abs/2303.15343)), for which every picture
   and every text of the same class are a positive pair, as in UniCL
@@ -123,6 +123,7 @@ def training(log: dict, record: DatasetRecord) -> str:
 - Pictures: moved by up to {plan["shift"]} pixels, mirrored, partly blacked out; easy ones are left out of most epochs
   (InfoBatch, [arXiv 2303.04947](https://arxiv.org/abs/2303.04947)).
 - AdamW, learning rate {plan["learning_rate"]} after a warm-up, then down in a straight line to 0.
+- The finishing epochs start from the best weights so far and show every picture plain.
 - {plan["validation"]:,} of the training pictures are held out; of the averaged weights after each epoch, those that
   did best on them are kept (epoch {log["best_epoch"]}).
 

@@ -70,7 +70,7 @@ def tiny_plan():
     """A plan that trains in a few seconds."""
     from rectrio_models.dual_encoder.training import Plan
 
-    return Plan(epochs=3, batch_size=64, texts=32, validation=100, tokenizer_texts=500, vocab_size=400)
+    return Plan(epochs=2, finish=1, batch_size=64, texts=32, validation=100, tokenizer_texts=500, vocab_size=400)
 
 
 @pytest.fixture(scope="session")

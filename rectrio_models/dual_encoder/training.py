@@ -2,8 +2,10 @@
 
 One epoch shows every picture that still teaches something, beside texts drawn anew. The weights that are kept are
 an exponential moving average, taken after the epoch whose held-out training pictures found their class by text most
-often. Each epoch starts from its own seed and ends with a checkpoint, so a run that was killed goes on (`--resume`)
-to the same weights, bit for bit, as one that was not. Checkpoints are safetensors and JSON.
+often. A few finishing epochs then start from them and show every picture plain, so that the training pictures too lie
+where their labels say, and a search by picture among them finds its like. Each epoch starts
+from its own seed and ends with a checkpoint, so a run that was killed goes on (`--resume`) to the same weights, bit
+for bit, as one that was not. Checkpoints are safetensors and JSON.
 """
 
 import copy
@@ -13,7 +15,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -54,6 +56,9 @@ class Plan:
     average: float = 0.998  # decay of the weights' moving average, a step
     shift: int = 2  # pixels a picture is moved by, at most
     erase: int = 8  # side of the square that is blacked out in half of the pictures, at most
+    finish: int = 4  # further epochs without augmentation, from the best weights on
+    finish_rate: float = 1.5e-3  # their learning rate, at its highest
+    finish_average: float = 0.99  # and the decay of their moving average, a step
     prune: float = 0.5  # share of the easy pictures that an epoch leaves out
     prune_until: float = 0.875  # share of the epochs after which every picture is shown again
     validation: int = 2000  # training pictures that are held out to choose the best epoch
@@ -117,15 +122,8 @@ def train(
 
     torch.manual_seed(plan.seed)
     model = RecTrioModel(config).to(device, memory_format=torch.channels_last)
-    average = AveragedModel(model, multi_avg_fn=moving_average(plan.average), use_buffers=True)
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]  # biases, batch norms, the logit scale
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}],
-        lr=plan.learning_rate,
-    )
     losses = torch.full((len(pixels),), torch.inf)  # of each training picture when it was last shown
-    state = State(model, average, optimizer, losses, best={})
+    state = State(model, moving_average(model, plan.average), adamw(model, plan), losses, best={})
     log = {
         "plan": asdict(plan),
         "environment": environment(device),
@@ -134,6 +132,8 @@ def train(
         "epochs": [],
     }
     if begun:
+        if len(checkpoint_log(out / CHECKPOINT)["epochs"]) > plan.epochs:
+            state.average = moving_average(model, plan.finish_average)
         log, pictures = state.load(out / CHECKPOINT), log["pictures_sha256"]
         if log["pictures_sha256"] != pictures:
             raise TrainingError(
@@ -141,26 +141,33 @@ def train(
             )
     setup = time.monotonic() - began
 
-    bar = tqdm(range(plan.epochs), initial=len(log["epochs"]), desc="training", unit=" epochs")
-    for epoch in range(len(log["epochs"]), plan.epochs):
+    total = plan.epochs + plan.finish
+    bar = tqdm(total=total, initial=len(log["epochs"]), desc="training", unit=" epochs")
+    for epoch in range(len(log["epochs"]), total):
+        if epoch == plan.epochs:
+            model.load_state_dict(state.best)
+            state.average, state.optimizer = moving_average(model, plan.finish_average), adamw(model, plan)
         started = time.monotonic()
         torch.manual_seed(plan.seed * 1_000_003 + epoch)
         texts = draw_texts(generator, tokenizer, record.labels, plan, epoch, count=len(shown))
         loss, seen = train_epoch(state, plan, epoch, ready, shown, texts)
-        accuracy = nearest_class_accuracy(average.module, tokenizer, descriptions, ready, held_out)
+        weights = state.average.module
+        accuracy = nearest_class_accuracy(weights, tokenizer, descriptions, ready, held_out)
+        top_1 = nearest_picture_accuracy(weights, ready, held_out, shown) if epoch >= plan.epochs else None
         log["epochs"].append(
             {
                 "epoch": epoch + 1,
                 "loss": round(loss, 4),
                 "validation_accuracy": accuracy,
+                "validation_top_1": top_1,
                 "pictures": seen,
-                "learning_rate": round(optimizer.param_groups[0]["lr"], 6),
+                "learning_rate": round(state.optimizer.param_groups[0]["lr"], 6),
                 "seconds": round(time.monotonic() - started, 1),
             }
         )
-        if accuracy >= max(entry["validation_accuracy"] for entry in log["epochs"]):
+        if score(log["epochs"][-1]) >= max(map(score, log["epochs"])):
             log["best_epoch"] = epoch + 1
-            state.best.update({name: value.clone() for name, value in average.module.state_dict().items()})
+            state.best.update({name: value.clone() for name, value in weights.state_dict().items()})
         state.save(out / CHECKPOINT, log)
         tqdm.write(f"epoch {epoch + 1:2}: loss {loss:.3f}, validation accuracy {accuracy:.2%}, {seen:,} pictures")
         bar.set_postfix(loss=f"{loss:.3f}", validation=f"{accuracy:.2%}", refresh=False)
@@ -261,13 +268,14 @@ def train_epoch(
     rows, weights = choose_pictures(shown, state.losses, plan, epoch)
     steps = len(rows) // plan.batch_size
     total = torch.zeros((), device=device)
-    bar = tqdm(range(steps), desc=f"epoch {epoch + 1}/{plan.epochs}", unit=" steps", leave=False)
+    bar = tqdm(range(steps), desc=f"epoch {epoch + 1}/{plan.epochs + plan.finish}", unit=" steps", leave=False)
     for step in bar:
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(plan, (epoch + step / steps) / plan.epochs)
+            group["lr"] = learning_rate(plan, epoch + step / steps)
         here = slice(step * plan.batch_size, (step + 1) * plan.batch_size)
         at = rows[here].to(device)
-        pictures = augment(pixels.batch(at), pixels.black, shift=plan.shift, erase=plan.erase)
+        shift, erase = (plan.shift, plan.erase) if epoch < plan.epochs else (0, 0)
+        pictures = augment(pixels.batch(at), pixels.black, shift=shift, erase=erase)
         input_ids, attention_mask, text_labels = (tensor.to(device) for tensor in next(texts))
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             image_embeds = model.get_image_features(pictures)
@@ -305,15 +313,33 @@ def choose_pictures(
     return shown[keep][order], weights[order]
 
 
-def learning_rate(plan: Plan, done: float) -> float:
-    """The learning rate after the share `done` of training: up in a straight line, and down in another."""
+def learning_rate(plan: Plan, epochs: float) -> float:
+    """The learning rate after so many epochs: up in a straight line, down to 0 in another; then once more down, from
+    that of the finishing epochs."""
+    if epochs >= plan.epochs:
+        return plan.finish_rate * (1 - (epochs - plan.epochs) / plan.finish)
+    done = epochs / plan.epochs
     if done < plan.warmup:
         return plan.learning_rate * done / plan.warmup
     return plan.learning_rate * (1 - done) / (1 - plan.warmup)
 
 
-def moving_average(decay: float) -> Callable:
-    """An exponential moving average for AveragedModel that is short at first, so as to forget the random start."""
+def score(entry: dict) -> tuple[bool, float]:
+    """What the best epoch is best in: a finishing one before any other, then class accuracy and, where it was
+    measured, the search among the training pictures."""
+    return entry["validation_top_1"] is not None, entry["validation_accuracy"] + (entry["validation_top_1"] or 0)
+
+
+def adamw(model: RecTrioModel, plan: Plan) -> torch.optim.AdamW:
+    """A new optimizer; biases, batch norms and the logit's scale and bias are not decayed."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=plan.learning_rate)
+
+
+def moving_average(model: RecTrioModel, decay: float) -> AveragedModel:
+    """An exponential moving average of the weights that is short at first, so as to forget the random start."""
 
     @torch.no_grad()
     def update(averaged: list[torch.Tensor], current: list[torch.Tensor], number: torch.Tensor) -> None:
@@ -324,7 +350,7 @@ def moving_average(decay: float) -> Callable:
             else:  # batch norm's count of batches
                 mean.copy_(value)
 
-    return update
+    return AveragedModel(model, multi_avg_fn=update, use_buffers=True)
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -352,10 +378,24 @@ def nearest_class_accuracy(
     return right / len(rows)
 
 
+@torch.inference_mode()
+def nearest_picture_accuracy(model: RecTrioModel, pixels: Pixels, rows: torch.Tensor, among: torch.Tensor) -> float:
+    """The share of pictures, `rows`, whose nearest picture in `among` is of their class."""
+    model.eval()
+    device = pixels.values.device
+
+    def embed(rows: torch.Tensor) -> torch.Tensor:
+        return torch.cat([model.get_image_features(pixels.batch(at)) for at in rows.to(device).split(1000)])
+
+    gallery = embed(among)  # (n, D)
+    nearest = torch.cat([(queries @ gallery.T).argmax(dim=1) for queries in embed(rows).split(500)])
+    return float((pixels.labels[among.to(device)[nearest]] == pixels.labels[rows.to(device)]).float().mean())
+
+
 # --- what a run leaves behind ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass
 class State:
     """All that changes while training."""
 
@@ -441,7 +481,8 @@ def unfinished_run(plan: Plan, out: Path, *, resume: bool, fresh: bool) -> bool:
             raise TrainingError(f"{out} holds a finished model. Train over it with --fresh, or give another --out.")
         return False
     begun = checkpoint_log(checkpoint)
-    done = f"{out} holds an unfinished run, {len(begun['epochs'])} of {begun['plan']['epochs']} epochs done."
+    total = begun["plan"]["epochs"] + begun["plan"]["finish"]
+    done = f"{out} holds an unfinished run, {len(begun['epochs'])} of {total} epochs done."
     if fresh:
         return False  # the first new checkpoint takes the place of the old
     if not resume:
@@ -514,7 +555,10 @@ def plot_curve(log: dict, path: Path) -> None:
     right = left.twinx()
     left.plot(epochs, [entry["loss"] for entry in log["epochs"]], color="tab:gray", label="training loss")
     right.plot(epochs, [100 * e["validation_accuracy"] for e in log["epochs"]], color="tab:blue", label="accuracy")
+    if finishing := [entry for entry in log["epochs"] if entry["validation_top_1"] is not None]:
+        top_1 = [100 * entry["validation_top_1"] for entry in finishing]
+        right.plot([entry["epoch"] for entry in finishing], top_1, color="tab:orange", label="same class at rank 1")
     right.axvline(log["best_epoch"], color="tab:blue", linestyle=":")
     left.set(xlabel="epoch", ylabel="training loss (grey)")
-    right.set(ylabel="validation accuracy, % (blue)")
+    right.set(ylabel="validation: class accuracy, % (blue), rank 1 (orange)")
     figure.savefig(path, dpi=120, metadata={"Software": None})
