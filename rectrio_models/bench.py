@@ -1,6 +1,6 @@
 """The speed of an encoder beside PyTorch on the same weights: `python -m rectrio_models bench --release v1-fashion`.
 
-Both run in one process, in turns, so that a slow moment of the machine meets both; figures are medians.
+Both run in one process, in turns, so that a slow time of the machine meets both; figures are medians.
 """
 
 import statistics
@@ -15,6 +15,7 @@ from rectrio_models.formats import pictures_of
 from rectrio_models.releases import RELEASES, load_encoder, model_folder
 
 RUNS = 500  # of a batch of one
+TURN = 50  # runs of the one before it is the other's turn
 THROUGHPUT_RUNS = 5  # of the whole batch
 BATCH = 1000  # pictures
 
@@ -59,12 +60,15 @@ def bench(release: str, *, dataset: str | None = None) -> Figures:
 
 
 def in_turns(first: Encoder, second: Encoder, work: Callable[[Encoder, int], None], runs: int) -> tuple[float, float]:
-    """The median seconds of `work` with either encoder, measured in turns after a warm-up."""
+    """The median seconds of `work` with either encoder, in turns of TURN runs, each after a warm-up of its own: the
+    idle threads of the one go on spinning for a while, and would slow the other."""
     seconds: tuple[list[float], list[float]] = ([], [])
-    for run in range(-min(runs, 20), runs):
+    turn = min(TURN, runs)
+    for begin in range(0, runs, turn):
         for encoder, kept in ((first, seconds[0]), (second, seconds[1])):
-            started = time.perf_counter()
-            work(encoder, run)
-            if run >= 0:
-                kept.append(time.perf_counter() - started)
+            for run in range(begin - max(1, turn // 5), begin + turn):
+                started = time.perf_counter()
+                work(encoder, run)
+                if run >= begin:
+                    kept.append(time.perf_counter() - started)
     return statistics.median(seconds[0]), statistics.median(seconds[1])
