@@ -36,14 +36,15 @@ CSS = """
 .results .grid-container { grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)) !important; gap: .75rem; }
 .results .thumbnail-lg { aspect-ratio: auto; height: auto; display: flex; flex-direction: column; }
 .results .thumbnail-lg img { aspect-ratio: 1; width: 100%; height: auto; }
-.results .caption-label { position: static; max-width: 100%; border: 0; font-size: .8rem; text-align: center; }
+.results .caption-label { position: static; max-width: 100%; border: 0; font-size: .8rem; text-align: center;
+  white-space: normal; }
 .results .thumbnail-item:focus-visible { outline: 3px solid var(--color-accent); outline-offset: 2px; }
 .prose { overflow-wrap: anywhere; }
 .results img, #picture img { image-rendering: pixelated; }
 #picture img { width: 100%; height: 100%; object-fit: contain; }
 #search { flex-grow: 0; align-self: end; min-width: 7rem; }
 @media (max-width: 640px) {
-  .results .grid-container { grid-template-columns: repeat(3, 1fr) !important; gap: .4rem; }
+  .results .grid-container { grid-template-columns: repeat(3, minmax(0, 1fr)) !important; gap: .4rem; }
   .results .caption-label { font-size: .7rem; padding: .2rem; }
 }
 """
