@@ -149,6 +149,7 @@ def limits(record: DatasetRecord) -> str:
 
 - It has seen {record.title} alone. Whatever it is shown or asked for, it answers with the nearest of what it knows;
   the score says how near.
-- It reads English.
+- It reads English. The held-out sentences are kept out of training as sentences; most of their words are not, so
+  words that training never had may fare worse.
 - Pictures are fitted into the square it was trained on and prepared as the data set's own were: one subject, on a
   plain ground."""
