@@ -56,8 +56,13 @@ def decode_upload(payload):
         return None
     if payload.path is None:
         raise gr.Error("Pictures are uploaded as files; a data URL is not read.", print_exception=False)
+    return in_one_sentence(lambda: open_picture(payload.path))
+
+
+def in_one_sentence(ask: Callable):
+    """What `ask` returns; what it refuses is shown to the visitor as its sentence."""
     try:
-        return open_picture(payload.path)
+        return ask()
     except RecTrioError as error:
         raise gr.Error(str(error), print_exception=False) from error
 
@@ -86,26 +91,20 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
     title = RELEASES[release].title if release in RELEASES else release
     starters = one_of_each(searcher)
 
-    def answered(ask: Callable[[], Answer]) -> Answer:
-        try:
-            return ask()
-        except RecTrioError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-
     def search_text(query: str, k: int):
-        return show(answered(lambda: searcher.answer(query, k)), searcher, "text")
+        return show(in_one_sentence(lambda: searcher.answer(query, k)), searcher, "text")
 
     def search_image(picture, k: int):
         if picture is None:
             return start_again()
-        return show(answered(lambda: searcher.answer(picture, k)), searcher, "picture")
+        return show(in_one_sentence(lambda: searcher.answer(picture, k)), searcher, "picture")
 
     def more_like_this(rows: list[int], k: int, event: gr.EventData):
         try:
             row = rows[event.index]
         except (AttributeError, TypeError, IndexError) as error:  # called by name, without a click
             raise gr.Error("Click on a picture to see more like it.", print_exception=False) from error
-        shown = show(answered(lambda: searcher.like(row, k)), searcher, "picture")
+        shown = show(in_one_sentence(lambda: searcher.like(row, k)), searcher, "picture")
         return gr.Tabs(selected="image"), searcher.gallery[row].image, *shown
 
     def start_again():
@@ -117,11 +116,11 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
 
     def search(query: str, k: int = 12) -> dict:
         """Search by text: `{"hits": [{"row", "label", "score"}, …], "milliseconds": {…}, "notices": […]}`."""
-        return answered(lambda: searcher.answer(query, k)).as_dict()
+        return in_one_sentence(lambda: searcher.answer(query, k)).as_dict()
 
     def like(row: int, k: int = 12) -> dict:
         """Search by a picture of the gallery, named by its row; answers as `search` does."""
-        return answered(lambda: searcher.like(row, k)).as_dict()
+        return in_one_sentence(lambda: searcher.like(row, k)).as_dict()
 
     def results(value=None, line: str = "", rows: list[int] | None = None):
         status = gr.Markdown(line)
