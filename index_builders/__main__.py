@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from rectrio_models.errors import RecTrioError
+from rectrio_models.commands import run
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,19 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     bench.add_argument("--json", type=Path, help="write the figures here instead of into the model folder")
     bench.set_defaults(run=run_bench)
 
-    args = parser.parse_args(argv)
-    try:
-        args.run(args)
-    except RecTrioError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:  # a disk that is full, a folder that may not be written
-        print(f"{error.filename or 'A file'}: {error.strerror or error}.", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Stopped. Nothing is left half done.", file=sys.stderr)
-        return 130
-    return 0
+    return run(parser.parse_args(argv))
 
 
 def run_build(args: argparse.Namespace) -> None:

@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from rectrio_models.errors import DataError, RecTrioError
+from rectrio_models.commands import run
+from rectrio_models.errors import DataError
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -55,19 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     export.add_argument("--release", default="v1-fashion", help="a release, a model folder or a Hub id")
     export.set_defaults(run=run_export)
 
-    args = parser.parse_args(argv)
-    try:
-        args.run(args)
-    except RecTrioError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:  # a disk that is full, a folder that may not be written
-        print(f"{error.filename or 'A file'}: {error.strerror or error}.", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(args.stopped if "stopped" in args else "Stopped.", file=sys.stderr)
-        return 130
-    return 0
+    return run(parser.parse_args(argv))
 
 
 def run_train(args: argparse.Namespace) -> None:

@@ -1,0 +1,25 @@
+"""How every command line of RecTrio ends: with a status, and one sentence where it went wrong."""
+
+import argparse
+import sys
+
+from rectrio_models.errors import RecTrioError
+
+
+def run(args: argparse.Namespace) -> int:
+    """Call `args.run(args)`; returns the exit status: 0, 1 for a clear error, 130 when interrupted.
+
+    A command that sets `args.stopped` has that said when it is interrupted.
+    """
+    try:
+        args.run(args)
+    except RecTrioError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:  # a disk that is full, a folder that may not be written
+        print(f"{error.filename or 'A file'}: {error.strerror or error}.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(args.stopped if "stopped" in args else "Stopped. Nothing is left half done.", file=sys.stderr)
+        return 130
+    return 0
