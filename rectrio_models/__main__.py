@@ -1,10 +1,10 @@
-"""python -m rectrio_models train | evaluate | bench | card | prepare | export: make a model and measure it."""
+"""python -m rectrio_models train | download | evaluate | bench | …: make a model, or fetch one, and measure it."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from rectrio_models.commands import run
+from rectrio_models.commands import add_encoder_options, encoder_options, run
 from rectrio_models.errors import DataError
 
 
@@ -54,7 +54,12 @@ def main(argv: list[str] | None = None) -> int:
 
     export = commands.add_parser("export", help="export a model's towers for OpenVINO ahead of time")
     export.add_argument("--release", default="v1-fashion", help="a release, a model folder or a Hub id")
+    add_encoder_options(export)
     export.set_defaults(run=run_export)
+
+    download = commands.add_parser("download", help="fetch a model of the Hub, or its newest files, ahead of time")
+    download.add_argument("release", help="a release, as v2-clip, or a Hub id")
+    download.set_defaults(run=run_download)
 
     return run(parser.parse_args(argv))
 
@@ -119,8 +124,20 @@ def run_prepare(args: argparse.Namespace) -> None:
 def run_export(args: argparse.Namespace) -> None:
     from rectrio_models.releases import load_encoder
 
-    load_encoder(args.release)
+    load_encoder(args.release, **encoder_options(args))
     print(f"The towers of {args.release} are ready.")
+
+
+def run_download(args: argparse.Namespace) -> None:
+    args.stopped = f"\nStopped. What has come is kept: python -m rectrio_models download {args.release} goes on."
+    from rectrio_models.hub import fetch
+    from rectrio_models.releases import RELEASES, model_folder
+
+    known = RELEASES.get(args.release)
+    hub_id = known.hub_id if known else args.release
+    folder = fetch(hub_id) if hub_id and not Path(hub_id).is_dir() else model_folder(args.release)
+    print(f"{args.release} is in {folder}.")
+    print(f"Make its towers ready: python -m rectrio_models export --release {args.release}")
 
 
 if __name__ == "__main__":

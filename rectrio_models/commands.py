@@ -6,6 +6,19 @@ import sys
 from rectrio_models.errors import RecTrioError
 
 
+def add_encoder_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say how an encoder runs; `encoder_options` reads them back."""
+    parser.add_argument(
+        "--precision", default="auto", help="f32, bf16, int8, or auto: the fastest that holds (V2; V1 runs in f32)"
+    )
+    parser.add_argument("--device", default="CPU", help="CPU, GPU, NPU or AUTO, as OpenVINO names them")
+
+
+def encoder_options(args: argparse.Namespace) -> dict[str, str]:
+    """What `load_encoder` takes of a command line."""
+    return {"precision": args.precision, "device": args.device}
+
+
 def run(args: argparse.Namespace) -> int:
     """Call `args.run(args)`; returns the exit status: 0, 1 for a clear error, 130 when interrupted.
 

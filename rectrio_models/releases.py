@@ -1,6 +1,5 @@
 """RELEASES: the one table that knows V1 from V2, and `load_encoder`, which opens any of them."""
 
-import functools
 import importlib
 import json
 import re
@@ -10,10 +9,13 @@ from pathlib import Path
 from rectrio_models.datasets import HUB_CARDS
 from rectrio_models.encoder import Encoder
 from rectrio_models.errors import ModelError
-from rectrio_models.network import SECONDS, hub_reachable
+from rectrio_models.hub import hub_folder
 
-# the Encoder of each model type that a config.json can name
-FAMILIES = {"rectrio": ("rectrio_models.dual_encoder.inference", "DualEncoder")}
+# what opens a model of each type that a config.json can name
+FAMILIES = {
+    "rectrio": ("rectrio_models.dual_encoder.inference", "DualEncoder"),
+    "clip": ("rectrio_models.clip.inference", "open_clip"),
+}
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,10 @@ class Release:
 
     name: str
     title: str  # as the page shows it
-    folder: str  # in hub_cards, and the name of the Hub repository
+    version: str  # V1, trained on one data set, or V2, zero-shot
     dataset: str  # the gallery it is shown with
+    folder: str = ""  # in hub_cards, and the name of the Hub repository
+    hub_id: str = ""  # of a model that is not in this repository
 
 
 RELEASES = {
@@ -32,17 +36,34 @@ RELEASES = {
         Release(
             name="v1-fashion",
             title="V1 Fashion: a dual encoder of our own",
+            version="V1",
             folder="rectrio-v1-fashion",
+            dataset="fashion-mnist",
+        ),
+        Release(
+            name="v2-clip",
+            title="CLIP ViT-B/32",
+            version="V2",
+            hub_id="openai/clip-vit-base-patch32",
             dataset="fashion-mnist",
         ),
     ]
 }
 
 
-def load_encoder(release: str, *, backend: str = "openvino") -> Encoder:
+def load_encoder(
+    release: str,
+    *,
+    backend: str = "openvino",
+    precision: str = "auto",
+    device: str = "CPU",
+    gallery: str | None = None,
+) -> Encoder:
     """Open a model by the name of a release, a local folder or a Hub id. Its towers run on OpenVINO, or on PyTorch
     with `backend="torch"`.
 
+    precision: f32, bf16, int8, or auto for the fastest that holds; device: CPU, GPU, NPU or AUTO, as OpenVINO names
+    them; gallery: the data set on whose pictures a precision must hold, the release's own by default.
     Raises ModelError when there is no such model, or it is damaged or of a kind that RecTrio does not know.
     """
     folder = model_folder(release)
@@ -50,8 +71,10 @@ def load_encoder(release: str, *, backend: str = "openvino") -> Encoder:
     if kind not in FAMILIES:
         raise ModelError(f"{folder} holds a model of the type “{kind}”; RecTrio opens {', '.join(FAMILIES)}.")
     module, name = FAMILIES[kind]
+    gallery = gallery or (RELEASES[release].dataset if release in RELEASES else "fashion-mnist")
+    options = {"backend": backend, "precision": precision, "device": device, "gallery": gallery}
     try:
-        return getattr(importlib.import_module(module), name)(folder, name=release, backend=backend)
+        return getattr(importlib.import_module(module), name)(folder, name=release, **options)
     except KeyError as error:
         raise ModelError(f"{folder} is damaged: it lacks {error}. Train or fetch the model again.") from error
 
@@ -69,6 +92,8 @@ def read_json(path: Path) -> dict:
 
 def model_folder(release: str) -> Path:
     """Where a release, a local folder or a Hub id lies on this machine; fetched from the Hub if need be."""
+    if release in RELEASES and RELEASES[release].hub_id:
+        return hub_folder(RELEASES[release].hub_id)
     if release in RELEASES:
         folder = HUB_CARDS / RELEASES[release].folder
         if not (folder / "config.json").is_file():
@@ -87,26 +112,3 @@ def model_folder(release: str) -> Path:
     raise ModelError(
         f"“{release}” is neither a release ({', '.join(RELEASES)}) nor a folder nor a Hub id as owner/name."
     )
-
-
-@functools.cache
-def hub_folder(hub_id: str) -> Path:
-    """A model repository of the Hub, out of its cache where the Hub is out of reach. No code is fetched."""
-    import httpx
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(
-            snapshot_download(
-                hub_id,
-                allow_patterns=["*.json", "*.safetensors"],
-                local_files_only=not hub_reachable(),
-                etag_timeout=SECONDS,
-            )
-        )
-    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, httpx.HTTPError, OSError) as error:
-        raise ModelError(
-            f"{hub_id} is not on this machine, and the Hub did not give it. Check the name and the network, "
-            f"or take one that is here: {', '.join(RELEASES)}."
-        ) from error

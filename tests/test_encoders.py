@@ -140,7 +140,7 @@ def test_a_half_written_export_is_never_used(own_tiny_folder, cache, monkeypatch
     ("release", "message"),
     [
         ("v9-nothing", "neither a release"),
-        ("nobody/no-such-model", "is not on this machine, and the Hub did not give it"),
+        ("nobody/no-such-model", "is not on this machine, and the Hub is out of reach"),
         (".", r"holds no config\.json"),
     ],
 )

@@ -41,6 +41,11 @@ def descriptions_of(dataset: str) -> Descriptions:
     return importlib.import_module(MODULES[dataset]).DESCRIPTIONS
 
 
+def texts_of(dataset: str) -> list[str]:
+    """All whole texts that are written about a data set: the descriptions, class by class."""
+    return [text for words in descriptions_of(dataset).words.values() for text in words.descriptions]
+
+
 # {noun}, {look}, {detail}, {use}: of the class; {neutral}, {wearer}: of no class in particular.
 TEMPLATES = (
     "{noun}",

@@ -3,9 +3,8 @@
 The towers are exported once, into the cache, under the fingerprint of everything that the embeddings depend on.
 """
 
-import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,27 +13,40 @@ from tokenizers import Tokenizer
 
 from rectrio_models.cache import cache_root, one_at_a_time, sha256_of, whole_folder
 from rectrio_models.dual_encoder.pixels_rectrio import pixel_values
-from rectrio_models.encoder import Vectors
+from rectrio_models.encoder import Encoder, Vectors
 from rectrio_models.errors import ModelError
 from rectrio_models.releases import read_json
-
-Tower = Callable[..., np.ndarray]  # named arrays in, float32 (n, dim) out
+from rectrio_models.towers import Tower, compiled_tower, save_tower
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "processor_config.json")
 EMBEDDING_VERSION = 1  # raise it when a change of the code changes what a text or a picture embeds as
 PICTURES_AT_ONCE, TEXTS_AT_ONCE = 64, 64  # measured: more is no faster on a CPU
 
 
-class DualEncoder:
-    """A trained RecTrio folder as an Encoder. `backend` is "openvino" or, slower to load, "torch"."""
+class DualEncoder(Encoder):
+    """A trained RecTrio folder as an Encoder. `backend` is "openvino" or, slower to load, "torch".
 
-    def __init__(self, folder: Path, *, name: str | None = None, backend: str = "openvino"):
+    It is small enough to run in float32 alone, so `precision` is f32 or auto, whatever the gallery.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str | None = None,
+        backend: str = "openvino",
+        precision: str = "auto",
+        device: str = "CPU",
+        gallery: str | None = None,
+    ):
         if missing := [file for file in FILES if not (folder / file).is_file()]:
             raise ModelError(
                 f"{folder} is no whole RecTrio model: {', '.join(missing)} is missing. Train or fetch it again."
             )
         if backend not in BACKENDS:
             raise ModelError(f"“{backend}” is no backend; {' and '.join(BACKENDS)} are.")
+        if precision not in ("auto", "f32"):
+            raise ModelError(f"{folder.name} is a small model that runs in f32; “{precision}” is not to be had of it.")
         self.name = name or str(folder)
         self.fingerprint = sha256_of([folder / file for file in FILES], salt=f"rectrio {EMBEDDING_VERSION}")
         config = read_json(folder / "config.json")
@@ -49,7 +61,8 @@ class DualEncoder:
         self._cut = read_tokenizer(folder / "tokenizer.json")
         self._cut.enable_truncation(self.max_tokens)
         self._cut.enable_padding(pad_id=config["pad_token_id"])
-        self._image, self._text = BACKENDS[backend](folder, self.fingerprint)
+        self.logit_scale = read_logit_scale(folder / "model.safetensors")
+        self._image, self._text = BACKENDS[backend](folder, self.fingerprint, device)
 
     def encode_text(self, texts: Sequence[str]) -> Vectors:
         """Embed texts: unit float32 (len(texts), dim)."""
@@ -78,33 +91,14 @@ class DualEncoder:
 # --- the two backends ---------------------------------------------------------------------------------------------
 
 
-def openvino_towers(folder: Path, fingerprint: str) -> tuple[Tower, Tower]:
-    """Both towers compiled for the CPU, exported first where the cache has none."""
+def openvino_towers(folder: Path, fingerprint: str, device: str) -> tuple[Tower, Tower]:
+    """Both towers compiled for a device, exported first where the cache has none."""
     cached = cache_root() / "towers" / fingerprint[:16]
     with one_at_a_time(cached):
         if not cached.is_dir():
             with whole_folder(cached) as draft:
                 export_towers(folder, draft)
-        return compiled_tower(cached / "image.xml"), compiled_tower(cached / "text.xml")
-
-
-def compiled_tower(path: Path) -> Tower:
-    """A tower in float32, as its weights are: bfloat16, OpenVINO's default where the CPU has it, would change them."""
-    import openvino as ov
-
-    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "CACHE_DIR": str(path.parent)}
-    try:
-        compiled = ov.Core().compile_model(path, "CPU", options)
-    except RuntimeError as error:
-        raise ModelError(f"{path} is damaged: delete {path.parent} and start again.") from error
-    own = threading.local()  # an inference request serves one thread at a time
-
-    def tower(**inputs: np.ndarray) -> np.ndarray:
-        if not hasattr(own, "request"):
-            own.request = compiled.create_infer_request()
-        return own.request.infer(inputs, share_inputs=True)[0]
-
-    return tower
+        return compiled_tower(cached / "image.xml", device=device), compiled_tower(cached / "text.xml", device=device)
 
 
 def export_towers(folder: Path, out: Path) -> None:
@@ -127,11 +121,11 @@ def export_towers(folder: Path, out: Path) -> None:
             ("text", text, {"input_ids": ids, "attention_mask": ids}),
         ):
             converted = ov.convert_model(module, example_input=inputs)
-            ov.save_model(converted, out / f"{name}.xml", compress_to_fp16=False)
+            save_tower(converted, out / f"{name}.xml")
 
 
-def torch_towers(folder: Path, fingerprint: str) -> tuple[Tower, Tower]:
-    """Both towers as PyTorch runs them."""
+def torch_towers(folder: Path, fingerprint: str, device: str) -> tuple[Tower, Tower]:
+    """Both towers as PyTorch runs them, on the CPU."""
     import torch
 
     model = load_torch(folder)
@@ -166,6 +160,17 @@ def load_torch(folder: Path):
     if found["missing_keys"]:
         raise ModelError(f"{folder} lacks weights, as {min(found['missing_keys'])}. Train or fetch it again.")
     return model.eval()
+
+
+def read_logit_scale(path: Path) -> float:
+    """What training learned to multiply cosines by, without the rest of the weights."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            return float(np.exp(file.get_tensor("logit_scale")))
+    except SafetensorError as error:
+        raise ModelError(f"{path} is damaged: {error}. Train or fetch the model again.") from error
 
 
 def read_tokenizer(path: Path) -> Tokenizer:

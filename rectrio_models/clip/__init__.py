@@ -1,0 +1,1 @@
+"""V2: CLIP, pre-trained and zero-shot, run by OpenVINO."""

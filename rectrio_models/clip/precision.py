@@ -1,0 +1,206 @@
+"""Which precision CLIP's towers run in: f32, bf16 or int8, and whether the faster ones still find the same pictures.
+
+int8 towers are made by NNCF's post-training quantisation (https://github.com/openvinotoolkit/nncf) with pictures and
+texts of the gallery. Each precision is then held against f32 on pictures that were kept out, and refused with the
+figures where it falls short of LIMITS. What was measured is kept beside the towers, so it is measured once.
+"""
+
+import dataclasses
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from rectrio_models.cache import one_at_a_time, whole_folder, write_whole
+from rectrio_models.clip.export import IMAGE, TEXT, quiet
+from rectrio_models.clip.inference import ClipEncoder
+from rectrio_models.datasets import dataset_record
+from rectrio_models.descriptions import texts_of
+from rectrio_models.encoder import Encoder
+from rectrio_models.errors import ModelError
+from rectrio_models.formats import pictures_of
+from rectrio_models.towers import has_bfloat16, save_tower
+
+PRECISIONS = ("f32", "bf16", "int8")
+CALIBRATE, KEEP_OUT = 128, 256  # pictures of the gallery that int8 is calibrated on, and that it is measured on
+TIMED = 12  # pictures, one after the other, that tell which precision is fastest
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How near a precision comes to f32 on the pictures and texts that were kept out."""
+
+    image_cosine: float  # mean cosine of a picture's embedding with its embedding in f32
+    text_cosine: float
+    overlap_at_10: float  # share of f32's ten best pictures for a text that are among the ten best here
+    class_drop: float  # how much fewer pictures find their class by text, as a share
+
+    def shortfalls(self) -> list[str]:
+        """What falls short of LIMITS, each with its figure; empty where the precision holds."""
+        told = {
+            "image_cosine": ("cosine of pictures", self.image_cosine >= LIMITS.image_cosine),
+            "text_cosine": ("cosine of texts", self.text_cosine >= LIMITS.text_cosine),
+            "overlap_at_10": ("overlap of the ten best", self.overlap_at_10 >= LIMITS.overlap_at_10),
+            "class_drop": ("loss of class accuracy", self.class_drop <= LIMITS.class_drop),
+        }
+        return [
+            f"{what} {getattr(self, key):.4f} (limit {getattr(LIMITS, key):g})"
+            for key, (what, holds) in told.items()
+            if not holds
+        ]
+
+
+LIMITS = Parity(image_cosine=0.97, text_cosine=0.97, overlap_at_10=0.7, class_drop=0.02)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Pictures and texts of a gallery, some to calibrate on and others to measure on."""
+
+    calibration: list[Image.Image]
+    calibration_texts: list[str]
+    kept_out: list[Image.Image]
+    labels: np.ndarray  # (KEEP_OUT,) class numbers of the pictures that are kept out
+    names: tuple[str, ...]  # of the classes
+    kept_out_texts: list[str]
+
+    @classmethod
+    def of(cls, gallery: str) -> "Sample":
+        """A sample of the gallery of a data set, the same each time."""
+        record = dataset_record(gallery)
+        pictures = record.load_gallery().shuffle(seed=0).select_columns(["image", "label"])
+        pictures = pictures.select(range(min(len(pictures), CALIBRATE + KEEP_OUT)))
+        texts = np.random.default_rng(0).permutation(texts_of(gallery)).tolist()
+        middle, half = len(pictures) * CALIBRATE // (CALIBRATE + KEEP_OUT), len(texts) // 2
+        shown = list(pictures_of(pictures))
+        labels = np.array(pictures["label"][middle:])
+        return cls(shown[:middle], texts[:half], shown[middle:], labels, record.labels, texts[half:])
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The precisions of one exported checkpoint, for one gallery on one device."""
+
+    towers: Path  # the exported f32 towers; what is derived from them goes beside them
+    checkpoint: str  # its fingerprint
+    name: str
+    device: str
+    gallery: str
+
+    def checked(self, precision: str) -> ClipEncoder:
+        """The encoder in a precision; raises ModelError, with the figures, when that does not hold."""
+        if precision == "f32":
+            return self.encoder("f32")
+        if precision == "bf16" and not has_bfloat16(self.device):
+            raise ModelError(f"{self.device} does not multiply bfloat16 here. Use --precision f32 or int8.")
+        if short := self.parity(precision).shortfalls():
+            raise ModelError(
+                f"{self.name} in {precision} does not find what it finds in f32 on {self.gallery}: {'; '.join(short)}. "
+                "Use --precision f32, or auto for the fastest that holds."
+            )
+        return self.encoder(precision)
+
+    def fastest(self) -> ClipEncoder:
+        """The encoder in the fastest of the precisions that hold; found out once for each gallery and device."""
+        kept = self.towers / f"auto-{self.gallery}-{self.device}.json"
+        if not kept.is_file():
+            seconds = {}
+            for precision in PRECISIONS:
+                try:
+                    seconds[precision] = self.seconds(self.checked(precision))
+                except ModelError:
+                    if precision == "f32":
+                        raise
+            fastest = min(seconds, key=seconds.get)
+            write_whole(kept, json.dumps({"precision": fastest, "seconds": seconds}, indent=1) + "\n")
+        return self.encoder(json.loads(kept.read_text(encoding="utf-8"))["precision"])
+
+    def encoder(self, precision: str) -> ClipEncoder:
+        """The encoder in a precision, whether it holds or not."""
+        towers, rest = (self.towers, precision) if precision != "int8" else (self.quantised(), "f32")
+        salt = precision if precision != "int8" else f"int8 {self.gallery}"
+        fingerprint = hashlib.sha256(f"{self.checkpoint} {salt}".encode()).hexdigest()
+        return ClipEncoder(
+            towers, self.towers, name=self.name, fingerprint=fingerprint, precision=rest, device=self.device
+        )
+
+    def parity(self, precision: str) -> Parity:
+        """How near a precision comes to f32, measured once."""
+        kept = self.towers / f"parity-{precision}-{self.gallery}.json"
+        if not kept.is_file():
+            found = parity(self.encoder("f32"), self.encoder(precision), self.sample)
+            write_whole(kept, json.dumps(dataclasses.asdict(found), indent=1) + "\n")
+        return Parity(**json.loads(kept.read_text(encoding="utf-8")))
+
+    def quantised(self) -> Path:
+        """The folder of the int8 towers, made first where they are not there yet."""
+        out = self.towers / f"int8-{self.gallery}"
+        with one_at_a_time(out):
+            if not out.is_dir():
+                with whole_folder(out) as draft:
+                    quantise(self.towers, draft, self.encoder("f32"), self.sample)
+        return out
+
+    @cached_property
+    def sample(self) -> Sample:
+        return Sample.of(self.gallery)
+
+    def seconds(self, encoder: Encoder) -> float:
+        """The median seconds that one picture takes, of TIMED."""
+        taken = []
+        for picture in self.sample.kept_out[:TIMED]:
+            started = time.perf_counter()
+            encoder.encode_images([picture])
+            taken.append(time.perf_counter() - started)
+        return float(np.median(taken))
+
+
+def check(precision: str) -> None:
+    """Raise ModelError unless `precision` is one there is."""
+    if precision not in ("auto", *PRECISIONS):
+        raise ModelError(f"“{precision}” is no precision; auto, {', '.join(PRECISIONS)} are.")
+
+
+def parity(reference: Encoder, candidate: Encoder, sample: Sample) -> Parity:
+    """Measure one encoder against another on what was kept out of the calibration."""
+    images = [encoder.encode_images(sample.kept_out) for encoder in (reference, candidate)]  # (n, dim) each
+    texts = [encoder.encode_text(sample.kept_out_texts) for encoder in (reference, candidate)]
+    best = [np.argsort(-queries @ pictures.T, axis=1)[:, :10] for queries, pictures in zip(texts, images, strict=True)]
+    shared = [len(set(ours) & set(theirs)) / len(ours) for ours, theirs in zip(*best, strict=True)]
+    right = []
+    for encoder, pictures in zip((reference, candidate), images, strict=True):
+        found = (pictures @ encoder.label_vectors(sample.names).T).argmax(axis=1)
+        right.append(float((found == sample.labels).mean()))
+    return Parity(
+        image_cosine=float((images[0] * images[1]).sum(axis=1).mean()),
+        text_cosine=float((texts[0] * texts[1]).sum(axis=1).mean()),
+        overlap_at_10=float(np.mean(shared)),
+        class_drop=right[0] - right[1],
+    )
+
+
+def quantise(towers: Path, out: Path, encoder: ClipEncoder, sample: Sample) -> None:
+    """Write int8 copies of both towers into `out`, calibrated on a sample's pictures and texts."""
+    import openvino as ov
+
+    with quiet():
+        import nncf
+
+    core = ov.Core()
+    pictures = [{"pixel_values": encoder.form.pixel_values([picture])} for picture in sample.calibration]
+    texts = [encoder.tokens([text]) for text in sample.calibration_texts]
+    for file, items in tqdm(((IMAGE, pictures), (TEXT, texts)), desc="quantising CLIP's towers, once", leave=False):
+        with quiet():
+            quantised = nncf.quantize(
+                core.read_model(towers / file),
+                nncf.Dataset(items),
+                subset_size=len(items),
+                model_type=nncf.ModelType.TRANSFORMER,
+            )
+        save_tower(quantised, out / file)

@@ -1,0 +1,103 @@
+"""Towers: models compiled by OpenVINO, one for pictures and one for texts, as every encoder runs them."""
+
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from rectrio_models.errors import ModelError
+
+Tower = Callable[..., np.ndarray]  # named arrays in, float32 (n, dim) out
+AT_ONCE = 8  # rows that a throughput tower gives to each of its streams; measured: more is no faster on a CPU
+
+
+def compiled_tower(path: Path, *, device: str = "CPU", precision: str = "f32") -> Tower:
+    """A tower for queries: every core works on the one request, so that it is answered soonest.
+
+    precision: what the multiplications are done in, "f32" or "bf16". It is always said, as OpenVINO's own default,
+    bfloat16 where the CPU has it, would change the embeddings from machine to machine.
+    Raises ModelError when the file is damaged or the device is not there.
+    """
+    compiled = compile_file(path, device, {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision})
+    own = threading.local()  # an inference request serves one thread at a time
+
+    def tower(**inputs: np.ndarray) -> np.ndarray:
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        return own.request.infer(inputs, share_inputs=True)[0]
+
+    return tower
+
+
+def throughput_tower(path: Path, *, device: str = "CPU", precision: str = "f32") -> Tower:
+    """A tower for building: as many streams as OpenVINO finds best, each with AT_ONCE rows at a time. The embeddings
+    are those of `compiled_tower`, to the order of their sums."""
+    import openvino as ov
+
+    compiled = compile_file(path, device, {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision})
+    queue = ov.AsyncInferQueue(compiled)
+    one_caller = threading.Lock()
+
+    def tower(**inputs: np.ndarray) -> np.ndarray:
+        rows = len(next(iter(inputs.values())))
+        parts: dict[int, np.ndarray] = {}
+        with one_caller:
+            queue.set_callback(lambda request, start: parts.update({start: request.get_output_tensor(0).data.copy()}))
+            for start in range(0, rows, AT_ONCE):
+                queue.start_async({name: values[start : start + AT_ONCE] for name, values in inputs.items()}, start)
+            queue.wait_all()
+        return np.concatenate([parts[start] for start in sorted(parts)])
+
+    return tower
+
+
+def compile_file(path: Path, device: str, options: dict[str, str]):
+    """A compiled model, out of the cache beside its file where it was compiled before."""
+    import openvino as ov
+
+    core = ov.Core()
+    check_device(device, core.available_devices)
+    try:
+        # with the weights: a cache without them (CACHE_MODE OPTIMIZE_SIZE) came back wrong for V1's image tower
+        return core.compile_model(path, device, options | {"CACHE_DIR": str(path.parent)})
+    except RuntimeError:  # the cache is damaged, or there is no room for it: the model may be whole all the same
+        core = ov.Core()
+    try:
+        return core.compile_model(path, device, options)
+    except RuntimeError as error:
+        raise ModelError(f"{path} is damaged: delete {path.parent} and start again.") from error
+
+
+def save_tower(model, path: Path) -> None:
+    """Write an `ov.Model` with its weights beside it; raises ModelError when there is no room for it."""
+    import openvino as ov
+
+    try:
+        ov.save_model(model, path, compress_to_fp16=False)
+    except RuntimeError as error:
+        free = shutil.disk_usage(path.parent).free // 1_000_000
+        raise ModelError(
+            f"{path} cannot be written, with {free:,} MB free there. Free some space, or set RECTRIO_CACHE to a folder "
+            "on another disk."
+        ) from error
+
+
+def check_device(device: str, available: list[str]) -> None:
+    """Raise ModelError, listing the devices there are, when OpenVINO does not have `device`; AUTO is its own choice."""
+    if device.partition(":")[0] != "AUTO" and device.partition(".")[0] not in {d.partition(".")[0] for d in available}:
+        raise ModelError(
+            f"OpenVINO has no device “{device}” on this machine; {', '.join(available)} and AUTO are there."
+        )
+
+
+def has_bfloat16(device: str) -> bool:
+    """Whether a device multiplies bfloat16 in hardware."""
+    import openvino as ov
+
+    core = ov.Core()
+    check_device(device, core.available_devices)
+    if device.partition(":")[0] == "AUTO":
+        device = core.available_devices[-1]
+    return "BF16" in core.get_property(device, "OPTIMIZATION_CAPABILITIES")
