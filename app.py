@@ -1,23 +1,27 @@
-"""The page: search a gallery by text or by picture.
+"""The page: search a gallery by text or by picture, and see two encoders answer side by side.
 
-python app.py [--release v1-fashion] [--host 127.0.0.1] [--port 7860] [--share] [--auth USER:PASSWORD]
+python app.py [--release v1-fashion] [--beside v2] [--host 127.0.0.1] [--port 7860] [--share] [--auth USER:PASSWORD]
 """
 
 import argparse
 import os
+import re
 import sys
+import time
 from collections.abc import Callable
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from index_builders import Answer, Searcher, open_searcher
+from index_builders import Answer, Comparison, Searcher, Searchers, compare
+from index_builders.comparison import Side
+from rectrio_models.commands import add_encoder_options, encoder_options
 from rectrio_models.datasets import DATASETS
-from rectrio_models.errors import RecTrioError
+from rectrio_models.errors import ModelError, QueryError, RecTrioError
 from rectrio_models.network import reachable
 from rectrio_models.pictures import open_picture
-from rectrio_models.releases import RELEASES
+from rectrio_models.releases import RELEASES, STAND_IN, dataset_of, resolve
 
 TEXT_EXAMPLES = [
     "a pair of boots",
@@ -30,6 +34,8 @@ TEXT_EXAMPLES = [
 SHARE_SERVICE = "https://api.gradio.app"
 MAX_UPLOAD = "25mb"
 MOST_RESULTS = 60
+RESULTS = "Results: click on one for more like it"
+PROGRESS = gr.Progress(track_tqdm=True)  # shows the progress bars of what an event does
 CSS = """
 .gradio-container { max-width: 1200px !important; margin: 0 auto !important; }
 .results .grid-wrap { height: auto !important; min-height: 0 !important; max-height: none !important; }
@@ -40,8 +46,8 @@ CSS = """
   white-space: normal; }
 .results .thumbnail-item:focus-visible { outline: 3px solid var(--color-accent); outline-offset: 2px; }
 .prose { overflow-wrap: anywhere; }
-.results img, #picture img { image-rendering: pixelated; }
-#picture img { width: 100%; height: 100%; object-fit: contain; }
+.results img, .picture img { image-rendering: pixelated; }
+.picture img { width: 100%; height: 100%; object-fit: contain; }
 #search { flex-grow: 0; align-self: end; min-width: 7rem; }
 @media (max-width: 640px) {
   .results .grid-container { grid-template-columns: repeat(3, minmax(0, 1fr)) !important; gap: .4rem; }
@@ -78,6 +84,39 @@ def show(answer: Answer, searcher: Searcher, what: str) -> tuple[list, str, list
     return pictures, line + notices, [hit.item.row for hit in answer.hits]
 
 
+def show_side(side: Side, searcher: Searcher) -> tuple[str, list]:
+    """What one column of a comparison displays: the line above, and captioned pictures."""
+    answer = side.answer
+    alone = side.other_ranks.count(None)
+    right = "" if side.precision is None else f" · **{side.precision:.0%} right**"
+    line = (
+        f"### {side.title}\nencoded in {1000 * answer.encode_seconds:.1f} ms, {len(searcher.gallery):,} pictures "
+        f"searched in {1000 * answer.search_seconds:.1f} ms · {alone} found here alone{right}"
+    )
+    line += "".join(f"\n\n{notice}" for notice in answer.notices)
+    captioned = [
+        (hit.item.image, f"{hit.item.label} · {hit.score:.2f} · {score:+.1f} σ · {place_there(rank)}")
+        for hit, score, rank in zip(answer.hits, side.standard_scores, side.other_ranks, strict=True)
+    ]
+    return line, captioned
+
+
+def place_there(rank: int | None) -> str:
+    """Where the other encoder has the same picture."""
+    return "◆ only here" if rank is None else f"there no. {rank}"
+
+
+def show_comparison(comparison: Comparison, pair: tuple[Searcher, Searcher]) -> tuple[str, str, list, str, list]:
+    """What the Compare tab displays: what both share, then each column."""
+    k = max(len(side.answer.hits) for side in comparison.sides)
+    line = (
+        f"**overlap@{k}: {comparison.overlap:.0%}** of the pictures were found by both. σ makes the two scales alike: "
+        "standard deviations above the cosine that the gallery's pictures have with this query on average."
+    )
+    columns = [show_side(side, searcher) for side, searcher in zip(comparison.sides, pair, strict=True)]
+    return line, *columns[0], *columns[1]
+
+
 def one_of_each(searcher: Searcher) -> list[int]:
     """The first row of every label: pictures to begin with."""
     first: dict[str, int] = {}
@@ -86,10 +125,71 @@ def one_of_each(searcher: Searcher) -> list[int]:
     return list(first.values())
 
 
-def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
-    """The page over one searcher, not yet launched."""
-    title = RELEASES[release].title if release in RELEASES else release
+def encoder_choices(dataset: str, *more: str) -> list[tuple[str, str]]:
+    """Every encoder that can answer for a data set, as (title, name), and what else the command line named."""
+    choices = [("V2: CLIP, or v2-lite where its weights are not to be had", "v2")]
+    choices += [(r.title, r.name) for r in RELEASES.values() if r.version == "V2" or r.dataset == dataset]
+    return choices + [(name, name) for name in more if name not in {known for _, known in choices}]
+
+
+def results_area(value=None, line: str = "", rows: list[int] | None = None, *, label: str = RESULTS):
+    """A place for results: the gallery, the line above it, and the rows that it shows."""
+    status = gr.Markdown(line)
+    gallery = gr.Gallery(
+        value,
+        show_label=False,
+        label=label,
+        columns=6,
+        object_fit="contain",
+        allow_preview=False,
+        interactive=False,
+        buttons=[],
+        height="auto",
+        format="png",
+        elem_classes="results",
+    )
+    return gallery, status, gr.State(rows or [])
+
+
+def picture_input(label: str, name: str) -> gr.Image:
+    """A place to give a picture, decoded safely."""
+    picture = gr.Image(
+        label=label,
+        sources=["upload", "clipboard", "webcam"],
+        type="pil",
+        height=280,
+        format="png",
+        buttons=[],
+        elem_id=name,
+        elem_classes="picture",
+    )
+    picture.preprocess = decode_upload
+    return picture
+
+
+def how_many(value: int = 12) -> gr.Slider:
+    """The slider of how many results to show."""
+    return gr.Slider(1, MOST_RESULTS, value=value, step=1, label="Results", scale=1, min_width=220)
+
+
+def build_page(searchers: Searchers, *, release: str, beside: str = "v2") -> gr.Blocks:
+    """The page over one data set's searchers, not yet launched: `release` answers, and is compared with `beside`."""
+    searcher = searchers[release]
     starters = one_of_each(searcher)
+    labels = searcher.gallery.labels
+    choices = encoder_choices(searchers.dataset, release, beside)
+
+    def opened(name: str) -> Searcher:
+        """The searcher of a choice; where the name v2 stands for CLIP and that cannot be had, v2-lite's."""
+        if name not in {known for _, known in choices}:  # a visitor opens no folders and fetches no models
+            raise QueryError(f"“{name}” is no encoder of this page; {', '.join(known for _, known in choices)} are.")
+        try:
+            return searchers[name]
+        except ModelError as error:
+            if name != "v2":
+                raise
+            gr.Warning(f"{error} v2-lite answers in its place.")
+            return searchers[STAND_IN]
 
     def search_text(query: str, k: int):
         return show(in_one_sentence(lambda: searcher.answer(query, k)), searcher, "text")
@@ -114,6 +214,41 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
     def nothing():
         return [], "", []
 
+    def compare_both(query: str, picture, first: str, second: str, label: str, k: int, progress=PROGRESS):
+        progress(0, desc="Opening both encoders; the first time, they index the gallery")
+
+        def ask():
+            pair = (opened(first), opened(second))
+            return show_comparison(compare(pair, query if picture is None else picture, k, label=label or None), pair)
+
+        return in_one_sentence(ask)
+
+    def compare_text(query: str, *rest, progress=PROGRESS):
+        return None, *compare_both(query, None, *rest, progress=progress)
+
+    def compare_picture(query: str, picture, *rest, progress=PROGRESS):
+        if picture is None:
+            return query, *nothing_compared()
+        return "", *compare_both("", picture, *rest, progress=progress)
+
+    def nothing_compared():
+        return "", "", [], "", []
+
+    def name_it(picture, names: str, which: str, progress=PROGRESS):
+        if picture is None:
+            return None, "Give a picture."
+        progress(0, desc="Opening the encoder")
+
+        def ask():
+            answering = opened(which)
+            started = time.perf_counter()
+            likely = answering.encoder.zero_shot([picture], split_labels(names))[0]
+            taken = 1000 * (time.perf_counter() - started)
+            line = f"**{answering.title}** · told in {taken:.1f} ms, prompts included"
+            return dict(zip(split_labels(names), map(float, likely), strict=True)), line
+
+        return in_one_sentence(ask)
+
     def search(query: str, k: int = 12) -> dict:
         """Search by text: `{"hits": [{"row", "label", "score"}, …], "milliseconds": {…}, "notices": […]}`."""
         return in_one_sentence(lambda: searcher.answer(query, k)).as_dict()
@@ -122,28 +257,16 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
         """Search by a picture of the gallery, named by its row; answers as `search` does."""
         return in_one_sentence(lambda: searcher.like(row, k)).as_dict()
 
-    def results(value=None, line: str = "", rows: list[int] | None = None):
-        status = gr.Markdown(line)
-        gallery = gr.Gallery(
-            value,
-            show_label=False,
-            label="Results: click on one for more like it",
-            columns=6,
-            object_fit="contain",
-            allow_preview=False,
-            interactive=False,
-            buttons=[],
-            height="auto",
-            format="png",
-            elem_classes="results",
-        )
-        return gallery, status, gr.State(rows or [])
-
-    def how_many():
-        return gr.Slider(1, MOST_RESULTS, value=12, step=1, label="Results", scale=1, min_width=220)
+    def compare_named(
+        query: str | int, k: int = 12, first: str = release, second: str = beside, label: str = ""
+    ) -> dict:
+        """Ask two encoders a text or a row: `{"overlap", "sides": [{"encoder", "precision", "hits", …}, …]}`."""
+        return in_one_sentence(
+            lambda: compare((opened(first), opened(second)), query, k, label=label or None)
+        ).as_dict()
 
     with gr.Blocks(title="RecTrio", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
-        gr.Markdown(f"# RecTrio\nSearch {len(searcher.gallery):,} pictures by text or by picture. {title}.")
+        gr.Markdown(f"# RecTrio\nSearch {len(searcher.gallery):,} pictures by text or by picture. {searcher.title}.")
         with gr.Tabs(selected="text") as tabs:
             with gr.Tab("Text search", id="text"):
                 with gr.Row():
@@ -161,22 +284,58 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
                 examples = gr.Examples(
                     TEXT_EXAMPLES, inputs=query, label="Try", api_name="load_example", cache_examples=False
                 )
-                text_results = results()
+                text_results = results_area()
             with gr.Tab("Image search", id="image"), gr.Row():
                 with gr.Column(scale=1, min_width=240):
-                    picture = gr.Image(
-                        label="A picture to start from",
-                        sources=["upload", "clipboard", "webcam"],
-                        type="pil",
-                        height=280,
-                        format="png",
-                        buttons=[],
-                        elem_id="picture",
-                    )
-                    picture.preprocess = decode_upload
+                    picture = picture_input("A picture to start from", "picture")
                     image_k = how_many()
                 with gr.Column(scale=3, min_width=280):
-                    image_results = results(*start_again())
+                    image_results = results_area(*start_again())
+            with gr.Tab("Compare", id="compare"):
+                gr.Markdown("One query, two encoders, the same pictures: by text, or by a picture of yours.")
+                with gr.Row():
+                    with gr.Column(scale=3, min_width=280):
+                        both_query = gr.Textbox(
+                            label="What are you looking for?",
+                            placeholder="a pair of boots",
+                            max_lines=1,
+                            elem_id="both-query",
+                        )
+                        with gr.Row():
+                            first = gr.Dropdown(choices, value=release, label="Left", elem_id="left")
+                            second = gr.Dropdown(choices, value=beside, label="Right", elem_id="right")
+                        with gr.Row():
+                            label = gr.Dropdown(
+                                [("not told", ""), *((name, name) for name in labels)],
+                                value="",
+                                label="What would be right",
+                                info="counts how many of the results have this label",
+                            )
+                            both_k = how_many()
+                        both_button = gr.Button("Compare", variant="primary", elem_id="compare-both")
+                    with gr.Column(scale=1, min_width=240):
+                        both_picture = picture_input("or a picture", "both-picture")
+                shared = gr.Markdown()
+                with gr.Row():
+                    with gr.Column(min_width=300, elem_id="left-results"):
+                        left_line = gr.Markdown()
+                        left_gallery, _, _ = results_area(label="Left")
+                    with gr.Column(min_width=300, elem_id="right-results"):
+                        right_line = gr.Markdown()
+                        right_gallery, _, _ = results_area(label="Right")
+            with gr.Tab("What is this?", id="what"):
+                gr.Markdown(
+                    "Any picture, and labels of your own: which of them fits, without any training (zero-shot)."
+                )
+                with gr.Row():
+                    with gr.Column(scale=1, min_width=280):
+                        unknown = picture_input("The picture", "unknown")
+                        names = gr.Textbox(", ".join(labels), label="Labels, with commas between", elem_id="labels")
+                        which = gr.Dropdown(choices, value=beside, label="Encoder")
+                        what_button = gr.Button("What is this?", variant="primary", elem_id="what-is-this")
+                    with gr.Column(scale=1, min_width=280):
+                        what_line = gr.Markdown()
+                        verdict = gr.Label(label="Likely", num_top_classes=10, show_label=False, elem_id="verdict")
 
         text_events = [
             button.click(search_text, [query, text_k], [*text_results], api_name="search_text"),
@@ -190,10 +349,26 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
             picture.input(search_image, [picture, image_k], [*image_results], api_name="search_image"),
             image_k.release(search_image, [picture, image_k], [*image_results], api_name="search_image_number"),
         ]
-        for number, event in enumerate(text_events):
-            event.failure(nothing, None, [*text_results], api_name=f"clear_text_results_{number}")
-        for number, event in enumerate(image_events):
-            event.failure(nothing, None, [*image_results], api_name=f"clear_image_results_{number}")
+        columns = [shared, left_line, left_gallery, right_line, right_gallery]
+        rest = [first, second, label, both_k]
+        compare_events = [
+            both_button.click(compare_text, [both_query, *rest], [both_picture, *columns], api_name="compare_text"),
+            both_query.submit(
+                compare_text, [both_query, *rest], [both_picture, *columns], api_name="compare_text_enter"
+            ),
+            both_picture.input(
+                compare_picture, [both_query, both_picture, *rest], [both_query, *columns], api_name="compare_picture"
+            ),
+        ]
+        what_event = what_button.click(name_it, [unknown, names, which], [verdict, what_line], api_name="what_is_this")
+        what_event.failure(lambda: (None, ""), None, [verdict, what_line], api_name="clear_what_is_this")
+        for name, events, clear, areas in (
+            ("text_results", text_events, nothing, [*text_results]),
+            ("image_results", image_events, nothing, [*image_results]),
+            ("comparison", compare_events, nothing_compared, columns),
+        ):
+            for number, event in enumerate(events):
+                event.failure(clear, None, areas, api_name=f"clear_{name}_{number}")
         for name, (gallery, _, rows), k in (
             ("more_like_text_result", text_results, text_k),
             ("more_like_image_result", image_results, image_k),
@@ -201,7 +376,13 @@ def build_page(searcher: Searcher, *, release: str) -> gr.Blocks:
             gallery.select(more_like_this, [rows, k], [tabs, picture, *image_results], api_name=name)
         gr.api(search, api_name="search")
         gr.api(like, api_name="more_like_this")
+        gr.api(compare_named, api_name="compare")
     return page
+
+
+def split_labels(text: str) -> list[str]:
+    """The labels in a line of text, at its commas and line ends."""
+    return [label.strip() for label in re.split(r"[,\n]", text) if label.strip()]
 
 
 def port_number(text: str) -> int:
@@ -215,7 +396,9 @@ def main(argv: list[str] | None = None) -> int:
     """Open the page and serve it until interrupted; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python app.py", description=__doc__.splitlines()[0])
     parser.add_argument("--release", default="v1-fashion", help="a release, a model folder or a Hub id")
+    parser.add_argument("--beside", default="v2", help="what it is compared with: v2 is CLIP, or v2-lite without it")
     parser.add_argument("--dataset", choices=list(DATASETS), help="whose gallery; the release's own by default")
+    add_encoder_options(parser)
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 serves the whole network")
     parser.add_argument("--port", type=port_number, default=os.environ.get("PORT") or "7860")
     parser.add_argument("--share", action="store_true", help="make a public link, good for a week")
@@ -225,7 +408,9 @@ def main(argv: list[str] | None = None) -> int:
     if args.auth is not None and not (user and password):
         parser.error(f"--auth takes USER:PASSWORD; “{args.auth}” has no " + ("password." if user else "user."))
     try:
-        searcher = open_searcher(args.release, args.dataset)
+        release = resolve(args.release)
+        searchers = Searchers(args.dataset or dataset_of(release), **encoder_options(args))
+        page = build_page(searchers, release=release, beside=args.beside)
     except (RecTrioError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -237,7 +422,6 @@ def main(argv: list[str] | None = None) -> int:
         print(f"No public link: {SHARE_SERVICE} cannot be reached. Serving this machine alone.", flush=True)
     for name in ("NO_PROXY", "no_proxy"):  # gradio asks its own server whether it is up
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"]))
-    page = build_page(searcher, release=args.release)
     try:
         page.queue(default_concurrency_limit=4).launch(
             server_name=args.host,

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from rectrio_models.commands import run
+from rectrio_models.commands import add_encoder_options, encoder_options, run
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -19,6 +19,7 @@ def main(argv: list[str] | None = None) -> int:
     build.add_argument("--data", type=Path, help="read the pictures from here instead of the data set's own gallery")
     build.add_argument("--kind", default="flat", help="flat: exact search")
     build.add_argument("--out", type=Path, help="the index folder; the user's cache by default")
+    add_encoder_options(build)
     build.set_defaults(run=run_build)
 
     search = commands.add_parser("search", help="find pictures by a text or by a picture")
@@ -29,6 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     search.add_argument("--index", type=Path, help="an index folder that `build --out` wrote, instead")
     search.add_argument("-k", type=int, default=12, help="how many results (12)")
     search.add_argument("--json", action="store_true", help="print one JSON object")
+    add_encoder_options(search)
     search.set_defaults(run=run_search)
 
     bench = commands.add_parser("bench", help="measure indexing, searching and the page; figures go into the card")
@@ -49,11 +51,12 @@ def run_build(args: argparse.Namespace) -> None:
     if args.out is None:
         if args.data:
             raise QueryError("An index of your own pictures needs a place: add --out FOLDER.")
-        searcher = open_searcher(args.release, args.dataset, kind=args.kind)
-        print(f"{len(searcher.gallery):,} pictures are indexed.")
+        searcher = open_searcher(args.release, args.dataset, kind=args.kind, **encoder_options(args))
+        print(f"{len(searcher.gallery):,} pictures are indexed by {searcher.title}.")
         return
     record = dataset_record(args.dataset)
-    build_index(load_encoder(args.release), record, args.out, kind=args.kind, data=args.data)
+    encoder = load_encoder(args.release, gallery=args.dataset, **encoder_options(args))
+    build_index(encoder, record, args.out, kind=args.kind, data=args.data)
     print(f"The index is in {args.out}. Ask it: python -m index_builders search --index {args.out} TEXT")
 
 
@@ -65,16 +68,21 @@ def run_search(args: argparse.Namespace) -> None:
     if (args.text is None) == (args.image is None):
         raise QueryError("Give a text or --image FILE, and not both.")
     query = args.text if args.image is None else open_picture(args.image)
-    searcher = open_searcher_at(args.index) if args.index else open_searcher(args.release, args.dataset)
+    options = encoder_options(args)
+    searcher = (
+        open_searcher_at(args.index, **options) if args.index else open_searcher(args.release, args.dataset, **options)
+    )
     answer = searcher.answer(query, args.k)
     if args.json:
-        print(json.dumps(answer.as_dict(), ensure_ascii=False))
+        print(json.dumps({"encoder": searcher.title, **answer.as_dict()}, ensure_ascii=False))
         return
     for place, hit in enumerate(answer.hits, 1):
         print(f"{place:3}  {hit.score:6.3f}  {hit.item.label}  (item {hit.item.row})")
     for notice in answer.notices:
         print(notice)
-    print(f"encode {1000 * answer.encode_seconds:.2f} ms, search {1000 * answer.search_seconds:.2f} ms")
+    print(
+        f"{searcher.title}: encode {1000 * answer.encode_seconds:.2f} ms, search {1000 * answer.search_seconds:.2f} ms"
+    )
 
 
 def run_bench(args: argparse.Namespace) -> None:

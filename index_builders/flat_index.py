@@ -24,6 +24,10 @@ class FlatIndex:
         """The k best rows for each query: cosines (n, k), rows (n, k); k is cut to the number of vectors."""
         return self._faiss.search(vectors, min(k, len(self)))
 
+    def vectors(self, rows: np.ndarray) -> Vectors:
+        """The vectors of rows, (len(rows), dim)."""
+        return self._faiss.reconstruct_batch(rows)
+
     def __len__(self) -> int:
         return self._faiss.ntotal
 

@@ -38,6 +38,15 @@ class Gallery(Sequence[Item]):
     def __getitem__(self, row: int) -> Item:
         return Item(row, self._labels[row], self._contents[row])
 
+    @property
+    def labels(self) -> list[str]:
+        """Every label that a picture has, in the order of their first pictures."""
+        return list(dict.fromkeys(self._labels))
+
+    def same_as(self, other: "Gallery") -> bool:
+        """Whether both hold the same pictures in the same order."""
+        return self._labels == other._labels and self._contents == other._contents
+
     def save(self, folder: Path) -> None:
         """Write ITEMS into a folder."""
         import pyarrow as pa

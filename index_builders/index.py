@@ -36,6 +36,9 @@ class Index(Protocol):
     def search(self, vectors: Vectors, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k best rows for each query, (n, dim): cosines float32 (n, k) falling, rows int64 (n, k)."""
 
+    def vectors(self, rows: np.ndarray) -> Vectors:
+        """The vectors of rows, (len(rows), dim), as far as the index still knows them."""
+
     def __len__(self) -> int: ...
 
     def save(self, path: Path) -> None: ...

@@ -1,6 +1,8 @@
 """Searcher: a query → its encoder → the index → hits. `open_searcher` is the way in."""
 
+import dataclasses
 import re
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +14,9 @@ from index_builders.gallery import Gallery, Item
 from index_builders.index import Index, open_index
 from rectrio_models.cache import cache_root, one_at_a_time
 from rectrio_models.datasets import dataset_record
-from rectrio_models.encoder import Encoder
+from rectrio_models.encoder import Encoder, Vectors
 from rectrio_models.errors import IndexFolderError, QueryError
-from rectrio_models.releases import RELEASES, load_encoder
+from rectrio_models.releases import dataset_of, load_encoder, resolve, title_of
 
 LONGEST_TEXT = 20_000  # characters; far more than any encoder reads
 
@@ -35,6 +37,7 @@ class Answer:
     encode_seconds: float
     search_seconds: float
     notices: list[str]
+    vector: Vectors  # of the query, (1, dim)
 
     def as_dict(self) -> dict:
         """The answer for programs: numbers and texts alone."""
@@ -50,6 +53,11 @@ class Searcher:
     encoder: Encoder
     index: Index
     gallery: Gallery
+
+    @property
+    def title(self) -> str:
+        """What answers, as a reader knows it."""
+        return title_of(self.encoder.name)
 
     def search(self, query: str | Image.Image, k: int = 12) -> list[Hit]:
         """The k items nearest to a text or a picture, best first."""
@@ -67,7 +75,7 @@ class Searcher:
         found = time.perf_counter()
         hits = [Hit(self.gallery[row], score) for row, score in zip(rows[0].tolist(), scores[0].tolist(), strict=True)]
         notices = self._notices(query) if isinstance(query, str) else []
-        return Answer(hits, encoded - started, found - encoded, notices)
+        return Answer(hits, encoded - started, found - encoded, notices, vector)
 
     def like(self, row: int, k: int = 12) -> Answer:
         """The k items most like the item at `row`, without itself."""
@@ -76,7 +84,7 @@ class Searcher:
             raise QueryError(f"The gallery has the items 0 to {len(self.gallery) - 1:,}; item {row:,} is not one.")
         answer = self.answer(self.gallery[row].image, k + 1)
         hits = [hit for hit in answer.hits if hit.item.row != row][:k]
-        return Answer(hits, answer.encode_seconds, answer.search_seconds, answer.notices)
+        return dataclasses.replace(answer, hits=hits)
 
     def _encode_text(self, text: str):
         if not text.strip():
@@ -90,18 +98,22 @@ class Searcher:
         return [f"The text is long: only its beginning, {limit} tokens, was read."]
 
 
-def open_searcher(release: str = "v1-fashion", dataset: str | None = None, *, kind: str = "flat") -> Searcher:
+def open_searcher(
+    release: str = "v1-fashion",
+    dataset: str | None = None,
+    *,
+    kind: str = "flat",
+    precision: str = "auto",
+    device: str = "CPU",
+) -> Searcher:
     """A Searcher over a data set's gallery. Its index is built on first use, into the cache, and opened afterwards.
 
-    release: a release, a model folder or a Hub id; dataset: a name in DATASETS, the release's own by default.
-    Raises ModelError or DataError when either is not to be had.
+    release: a release, a model folder or a Hub id; dataset: a name in DATASETS, the release's own by default;
+    precision, device: as `load_encoder` takes them. Raises ModelError or DataError when either is not to be had.
     """
-    encoder = load_encoder(release)
-    if dataset is None:
-        if release not in RELEASES:
-            raise QueryError(f"{release} has no gallery of its own: name a data set to search.")
-        dataset = RELEASES[release].dataset
+    release, dataset = resolve(release), dataset or dataset_of(release)
     record = dataset_record(dataset)
+    encoder = load_encoder(release, precision=precision, device=device, gallery=dataset)
     name = re.sub(r"\W+", "-", release).strip("-")
     folder = cache_root() / "indexes" / f"{name}-{dataset}-{kind}-{encoder.fingerprint[:12]}-{record.gallery_version()}"
     with one_at_a_time(folder):
@@ -113,18 +125,39 @@ def open_searcher(release: str = "v1-fashion", dataset: str | None = None, *, ki
     return Searcher(encoder, index, gallery)
 
 
+class Searchers:
+    """The searchers of one data set by release, each opened when it is first asked for, and once."""
+
+    def __init__(self, dataset: str, *, precision: str = "auto", device: str = "CPU"):
+        self.dataset = dataset
+        self._options = {"precision": precision, "device": device}
+        self._opened: dict[str, Searcher] = {}
+        self._opening = threading.Lock()  # one at a time: two would share the cores that each wants whole
+
+    def __getitem__(self, release: str) -> Searcher:
+        """The searcher of a release, a model folder or a Hub id; raises ModelError or DataError as `open_searcher`."""
+        if release not in self._opened:
+            with self._opening:
+                if release not in self._opened:
+                    name = resolve(release)
+                    self._opened[name] = self._opened.get(name) or open_searcher(name, self.dataset, **self._options)
+                    self._opened[release] = self._opened[name]
+        return self._opened[release]
+
+
 def check_whole(what: str, value: object, *, least: int) -> None:
     """Raise QueryError unless `value` is a whole number of at least `least`."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise QueryError(f"{what} is {value!r}; it must be a whole number, {least} or more.")
 
 
-def open_searcher_at(folder: Path) -> Searcher:
+def open_searcher_at(folder: Path, *, precision: str = "auto", device: str = "CPU") -> Searcher:
     """A Searcher over an index folder that `build --out` wrote, with the encoder its manifest names.
 
-    Raises IndexFolderError when the folder is damaged, or that encoder has changed since.
+    Raises IndexFolderError when the folder is damaged, or that encoder has changed since, or runs in another precision.
     """
     from index_builders.index import Manifest
 
-    encoder = load_encoder(Manifest.read(folder).release)
+    manifest = Manifest.read(folder)
+    encoder = load_encoder(manifest.release, precision=precision, device=device, gallery=manifest.dataset)
     return Searcher(encoder, *open_index(folder, encoder))

@@ -29,15 +29,24 @@ def main(argv: list[str] | None = None) -> int:
     train.set_defaults(run=run_train)
 
     evaluate = commands.add_parser("evaluate", help="measure retrieval on real pictures; figures go into the card")
-    evaluate.add_argument("--release", default="v1-fashion", help="a release, a model folder or a Hub id")
+    evaluate.add_argument(
+        "--release", action="append", help="a release, a model folder or a Hub id; two or more are compared"
+    )
     evaluate.add_argument("--dataset", default="fashion-mnist")
     evaluate.add_argument("--data", type=Path)
-    evaluate.add_argument("--json", type=Path, help="write the figures here instead of into the model folder")
+    evaluate.add_argument("--limit", type=int, help="compare on so many pictures, as many of each class")
+    evaluate.add_argument("--json", type=Path, help="write the figures here instead of into the card")
+    add_encoder_options(evaluate)
     evaluate.set_defaults(run=run_evaluate)
 
     bench = commands.add_parser("bench", help="measure speed beside PyTorch; figures go into the card")
     bench.add_argument("--release", default="v1-fashion", help="a release, a model folder or a Hub id")
-    bench.add_argument("--json", type=Path, help="write the figures here instead of into the model folder")
+    bench.add_argument(
+        "--random-weights",
+        action="store_true",
+        help="measure a CLIP of ViT-B/32's size with random weights, where the real ones are not to be had",
+    )
+    bench.add_argument("--json", type=Path, help="write the figures here instead of into the card")
     bench.set_defaults(run=run_bench)
 
     card = commands.add_parser("card", help="write a model's card from its measured figures")
@@ -83,34 +92,57 @@ def run_evaluate(args: argparse.Namespace) -> None:
     from rectrio_models.datasets import dataset_record
     from rectrio_models.evaluation import evaluate
     from rectrio_models.figures import refuse_hub_folder
-    from rectrio_models.releases import load_encoder, model_folder
+    from rectrio_models.releases import card_folder, load_encoder
 
-    folder = model_folder(args.release)
-    refuse_hub_folder(args.release, folder, args.json)
+    dataset, releases = dataset_record(args.dataset), args.release or ["v1-fashion"]
+    if len(releases) > 1 or args.limit is not None:
+        run_comparison(args, dataset, releases)
+        return
+    folder = card_folder(releases[0])
+    refuse_hub_folder(releases[0], folder, args.json)
     if args.data and not args.json:
         raise DataError("Figures measured on a copy of your own do not go into the card: add --json FILE.")
-    figures = evaluate(load_encoder(args.release), dataset_record(args.dataset), data=args.data)
+    encoder = load_encoder(releases[0], gallery=dataset.name, **encoder_options(args))
+    figures = evaluate(encoder, dataset, data=args.data)
     print(figures.table())
     figures.keep(folder, args.json)
+
+
+def run_comparison(args: argparse.Namespace, dataset, releases: list[str]) -> None:
+    from rectrio_models.comparison import compare_encoders, keep_comparison
+    from rectrio_models.releases import load_encoder, title_of
+
+    encoders = [load_encoder(name, gallery=dataset.name, **encoder_options(args)) for name in releases]
+    found = compare_encoders(encoders, dataset, data=args.data, limit=args.limit)
+    for name, figures in found.items():
+        print(f"\n{title_of(name)}\n{figures.table()}")
+    print(f"\nThe comparison is in {keep_comparison(found, dataset, args.json)}.")
 
 
 def run_bench(args: argparse.Namespace) -> None:
     from rectrio_models.bench import bench
     from rectrio_models.figures import refuse_hub_folder
-    from rectrio_models.releases import model_folder
+    from rectrio_models.releases import card_folder
 
-    folder = model_folder(args.release)
+    folder = card_folder(args.release)
     refuse_hub_folder(args.release, folder, args.json)
-    figures = bench(args.release)
+    if args.random_weights:
+        from rectrio_models.clip.random_weights import random_clip
+
+        figures = bench(str(random_clip()))
+        command = f"python -m rectrio_models bench --release {args.release} --random-weights"
+        figures.origin.update(command=command, weights="random, of ViT-B/32's size")
+    else:
+        figures = bench(args.release)
     print(figures.table())
     figures.keep(folder, args.json)
 
 
 def run_card(args: argparse.Namespace) -> None:
     from rectrio_models.card import write_card
-    from rectrio_models.releases import model_folder
+    from rectrio_models.releases import card_folder
 
-    print(f"{write_card(model_folder(args.release))} is written.")
+    print(f"{write_card(card_folder(args.release))} is written.")
 
 
 def run_prepare(args: argparse.Namespace) -> None:

@@ -1,36 +1,59 @@
 """The speed of an encoder beside PyTorch on the same weights: `python -m rectrio_models bench --release v1-fashion`.
 
-Both run in one process, in turns, so that a slow time of the machine meets both; figures are medians.
+All run in one process, in turns, so that a slow time of the machine meets all of them; figures are medians. What a
+process costs as a whole (loading, memory) is measured in processes of its own.
 """
 
+import json
+import os
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from rectrio_models.datasets import DATASETS
 from rectrio_models.descriptions import descriptions_of
 from rectrio_models.encoder import Encoder
+from rectrio_models.errors import ModelError
 from rectrio_models.figures import Figure, Figures, origin
 from rectrio_models.formats import pictures_of
 from rectrio_models.releases import RELEASES, load_encoder, model_folder
 
-RUNS = 500  # of a batch of one
-TURN = 50  # runs of the one before it is the other's turn
-THROUGHPUT_RUNS = 5  # of the whole batch
-BATCH = 1000  # pictures
+SECONDS = 8.0  # that each encoder spends on one kind of work, at about
+TURNS = 10  # into which that time is cut, each encoder's after another's
+BATCH = 256  # pictures at once
+LOADS = 3
+TEN_WORDS = "a pair of warm black boots for walking in snow"
+PRECISIONS = ("f32", "bf16", "int8")
+
+# loads an encoder and asks it once, in a process of its own: prints the peak memory in MB
+LOAD = """
+import resource, sys
+from PIL import Image
+from rectrio_models import load_encoder
+release, backend, precision = sys.argv[1:]
+encoder = load_encoder(release, backend=backend, precision=precision, checked=False)
+encoder.encode_text(["a pair of boots"])
+encoder.encode_images([Image.new("RGB", (320, 240))])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
 
 
-def bench(release: str, *, dataset: str | None = None) -> Figures:
-    """Measure an encoder, processor included, on pictures and sentences of a data set it was not trained on."""
+def bench(release: str, *, dataset: str | None = None, seconds: float = SECONDS) -> Figures:
+    """Measure an encoder in every precision that it runs in, processor included, on pictures of a data set."""
     name = dataset or (RELEASES[release].dataset if release in RELEASES else "fashion-mnist")
     record = DATASETS[name]
     pictures = list(pictures_of(record.load_gallery().select(range(BATCH))))
     sentences = [text for texts in descriptions_of(name).held_out.values() for text in texts]
-    load_encoder(release)  # which exports the towers, where the cache has none
-    started = time.perf_counter()
-    encoder = load_encoder(release)
-    loading = time.perf_counter() - started
-    eager = load_encoder(release, backend="torch")
+    encoders = {"PyTorch": load_encoder(release, backend="torch")}
+    for precision in PRECISIONS:
+        try:
+            encoders[f"OpenVINO {precision}"] = load_encoder(release, precision=precision, checked=False)
+        except ModelError as error:
+            print(f"{precision} is left out: {error}", file=sys.stderr)
 
     def picture(which: Encoder, run: int) -> None:
         which.encode_images([pictures[run % len(pictures)]])
@@ -38,37 +61,110 @@ def bench(release: str, *, dataset: str | None = None) -> Figures:
     def sentence(which: Encoder, run: int) -> None:
         which.encode_text([sentences[run % len(sentences)]])
 
+    def ten_words(which: Encoder, run: int) -> None:
+        which.encode_text([TEN_WORDS])
+
     def batch(which: Encoder, run: int) -> None:
         which.encode_images(pictures)
 
-    figures = [Figure("load", "load the towers from the cache", loading, n=1, unit="s")]
-    for key, what, work, runs, divisor in (
-        ("picture", "encode one picture", picture, RUNS, 1),
-        ("sentence", "encode one sentence", sentence, RUNS, 1),
-        ("batch", f"encode a picture, {BATCH:,} at once", batch, THROUGHPUT_RUNS, BATCH),
+    figures = []
+    for key, what, work, divisor in (
+        ("picture", "encode one picture", picture, 1),
+        ("sentence", "encode one sentence", sentence, 1),
+        ("ten_words", "encode a text of ten words", ten_words, 1),
+        ("batch", f"encode a picture, {BATCH:,} at once", batch, BATCH),
     ):
-        ours, theirs = in_turns(encoder, eager, work, runs)
-        figures += [
-            Figure(f"{key}_ms", f"{what}, OpenVINO", 1000 * ours / divisor, n=runs, data=record.title, unit="ms"),
-            Figure(
-                f"{key}_ratio", f"{what}, times faster than PyTorch", theirs / ours, n=runs, data=record.title, unit="×"
-            ),
-        ]
-    size = sum(file.stat().st_size for file in model_folder(release).glob("*.safetensors")) / 1e6
+        figures += timed(key, what, in_turns(encoders, work, seconds), divisor, record.title)
+    figures += processes(release, [name.split()[-1] for name in encoders if name != "PyTorch"])
+    size = sum(file.stat().st_size for file in weights_of(model_folder(release))) / 1e6
     figures.append(Figure("size", "weights on disk", size, n=1, unit="MB"))
+    encoder = next(encoder for name, encoder in encoders.items() if name != "PyTorch")
     return Figures("bench", origin(encoder, f"python -m rectrio_models bench --release {release}"), figures)
 
 
-def in_turns(first: Encoder, second: Encoder, work: Callable[[Encoder, int], None], runs: int) -> tuple[float, float]:
-    """The median seconds of `work` with either encoder, in turns of TURN runs, each after a warm-up of its own: the
-    idle threads of the one go on spinning for a while, and would slow the other."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    turn = min(TURN, runs)
-    for begin in range(0, runs, turn):
-        for encoder, kept in ((first, seconds[0]), (second, seconds[1])):
-            for run in range(begin - max(1, turn // 5), begin + turn):
+def timed(key: str, what: str, taken: dict[str, list[float]], divisor: int, data: str) -> list[Figure]:
+    """The figures of one kind of work: what each encoder took, and how many times faster than PyTorch that is."""
+    medians = {name: statistics.median(seconds) / divisor for name, seconds in taken.items()}
+    figures = []
+    for name, median in medians.items():
+        of = name.split()[-1].lower()  # f32, bf16, int8, pytorch
+        n = len(taken[name])
+        figures.append(Figure(f"{key}_ms_{of}", f"{what}, {name}", 1000 * median, n=n, data=data, unit="ms"))
+        if name != "PyTorch":
+            figures.append(
+                Figure(
+                    f"{key}_ratio_{of}",
+                    f"{what}, {name}, times faster than PyTorch",
+                    medians["PyTorch"] / median,
+                    n=n,
+                    data=data,
+                    unit="×",
+                )
+            )
+    return figures
+
+
+def in_turns(
+    encoders: dict[str, Encoder], work: Callable[[Encoder, int], None], seconds: float
+) -> dict[str, list[float]]:
+    """The seconds of each run of `work` by encoder, in turns, each after a warm-up of its own: the idle threads of one
+    go on spinning for a while, and would slow the next."""
+    taken: dict[str, list[float]] = {name: [] for name in encoders}
+    run = 0
+    for _ in range(TURNS):
+        for name, encoder in encoders.items():
+            began = time.perf_counter()
+            warm = False
+            while time.perf_counter() - began < seconds / TURNS or not warm:
                 started = time.perf_counter()
                 work(encoder, run)
-                if run >= begin:
-                    kept.append(time.perf_counter() - started)
-    return statistics.median(seconds[0]), statistics.median(seconds[1])
+                run += 1
+                if warm:
+                    taken[name].append(time.perf_counter() - started)
+                warm = warm or time.perf_counter() - began > 0.15 * seconds / TURNS
+            if not taken[name]:  # one run outlasts the turn: its warm-up is all there was
+                work_started = time.perf_counter()
+                work(encoder, run)
+                taken[name].append(time.perf_counter() - work_started)
+    return taken
+
+
+def processes(release: str, precisions: Sequence[str]) -> list[Figure]:
+    """What starting costs, in processes of their own: the first time, from the cache, and in memory."""
+    figures = []
+    with tempfile.TemporaryDirectory() as empty:
+        cold, _ = start(release, "openvino", precisions[0], cache=empty)
+    figures.append(
+        Figure("load_cold", "a new process to its first answers, the towers not exported yet", cold, n=1, unit="s")
+    )
+    for backend, precision in [("torch", "f32"), *(("openvino", precision) for precision in precisions)]:
+        runs = [start(release, backend, precision) for _ in range(LOADS)]
+        of = "PyTorch" if backend == "torch" else f"OpenVINO {precision}"
+        seconds, megabytes = (statistics.median(values) for values in zip(*runs, strict=True))
+        key = of.split()[-1].lower()
+        figures += [
+            Figure(f"load_s_{key}", f"a new process to its first answers, {of}", seconds, n=LOADS, unit="s"),
+            Figure(f"memory_{key}", f"peak memory of that process, {of}", megabytes, n=LOADS, unit="MB"),
+        ]
+    return figures
+
+
+def start(release: str, backend: str, precision: str, *, cache: str | None = None) -> tuple[float, float]:
+    """Seconds and peak MB of a process that loads an encoder and asks it a text and a picture."""
+    environment = os.environ | ({"RECTRIO_CACHE": cache} if cache else {})
+    command = [sys.executable, "-c", LOAD, release, backend, precision]
+    started = time.perf_counter()
+    done = subprocess.run(
+        command, env=environment, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ModelError(f"{release} did not load in a process of its own: {done.stderr.strip().splitlines()[-1]}")
+    return time.perf_counter() - started, json.loads(done.stdout.splitlines()[-1])
+
+
+def weights_of(folder: Path) -> list[Path]:
+    """The files of a model folder that hold its weights, in one form of those that it may have."""
+    for pattern in ("*.safetensors", "*.bin"):
+        if found := list(folder.glob(pattern)):
+            return found
+    return []

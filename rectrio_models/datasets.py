@@ -6,7 +6,8 @@ noticed within seconds, once for each process.
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,12 @@ class DatasetRecord:
     labels: tuple[str, ...]
     hub_id: str  # a data set repository of parquet files, one or more a split
     hub_files: str  # glob of its parquet files, {split} filled in
-    package: Path | None  # where an operating system's package puts it
-    package_hint: str  # how to get that package
-    gallery: str  # the folder in hub_cards that holds the gallery's split
+    package: Path | None = None  # where an operating system's package puts it
+    hint: str = ""  # how to get it without the Hub
+    gallery: str = ""  # the folder in hub_cards that holds the gallery's split
     gallery_split: str = "test"
+    aliases: Mapping[str, str] = field(default_factory=dict)  # other names of the classes, each with its label
+    one_split: bool = False  # it comes undivided: a fifth of it, told by the pictures' bytes, is the test split
 
     def load(self, split: str, *, data: str | Path | None = None) -> "datasets.Dataset":
         """The split "train" or "test" as a Dataset with the features `image` (Image) and `label` (ClassLabel).
@@ -45,13 +48,13 @@ class DatasetRecord:
         if split not in ("train", "test"):
             raise DataError(f"“{split}” is no split of {self.title}; “train” and “test” are.")
         if data is not None:
-            return formats.read_any(Path(data).expanduser(), split, self.labels)
+            return self._read(Path(data).expanduser(), split)
         for place in (self._hub, self._package, self._embedded):
             if (found := place(split)) is not None:
                 return found
         raise DataError(
             f"{self.title} ({split}) is nowhere to be found: the Hub's {self.hub_id} is out of reach. "
-            f"{self.package_hint}, or give a copy of yours with --data."
+            f"{self.hint}, or give a copy of yours with --data."
         )
 
     def load_gallery(self, *, data: str | Path | None = None) -> "datasets.Dataset":
@@ -59,6 +62,14 @@ class DatasetRecord:
         if data is None and (found := self._embedded(self.gallery_split)) is not None:
             return found
         return self.load(self.gallery_split, data=data)
+
+    def _read(self, path: Path, split: str) -> "datasets.Dataset":
+        if not self.one_split or formats.splits_at(path) == ["train", "test"]:
+            return formats.read_any(path, split, self.labels, self.aliases)
+        inner = path / "raw-img"  # as Kaggle's archive of Animals-10 has it
+        named = formats.splits_at(path)[0] if path.exists() and formats.splits_at(path) else split
+        whole = formats.read_any(inner if inner.is_dir() else path, named, self.labels, self.aliases)
+        return formats.fifth(whole, rest=split == "train")
 
     def gallery_version(self) -> str:
         """Eight hex digits that change with the embedded gallery; "hub" where there is none."""
@@ -70,7 +81,7 @@ class DatasetRecord:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-        pattern = self.hub_files.format(split=split)
+        pattern = self.hub_files.format(split="train" if self.one_split else split)
         try:
             folder = snapshot_download(
                 self.hub_id,
@@ -83,7 +94,10 @@ class DatasetRecord:
             log.debug("%s is not on the Hub or in its cache: %s", self.hub_id, error)
             return None
         files = sorted(Path(folder).glob(pattern))
-        return formats.read_parquet(files, self.labels) if files else None
+        if not files:
+            return None
+        found = formats.read_parquet(files, self.labels, self.aliases)
+        return formats.fifth(found, rest=split == "train") if self.one_split else found
 
     def _package(self, split: str) -> "datasets.Dataset | None":
         if self.package is None or formats.idx_file(self.package, split, "images") is None:
@@ -119,8 +133,40 @@ DATASETS = {
             hub_id="zalando-datasets/fashion_mnist",
             hub_files="fashion_mnist/{split}-*.parquet",
             package=Path("/usr/share/datasets/fashion-mnist"),
-            package_hint="On Debian and Ubuntu: apt install dataset-fashion-mnist",
+            hint="On Debian and Ubuntu: apt install dataset-fashion-mnist",
             gallery="rectrio-fashion-mnist",
+        ),
+        DatasetRecord(
+            name="animals",
+            title="Animals-10",
+            labels=(
+                "butterfly",
+                "cat",
+                "chicken",
+                "cow",
+                "dog",
+                "elephant",
+                "horse",
+                "sheep",
+                "spider",
+                "squirrel",
+            ),
+            hub_id="Rapidata/Animals-10",
+            hub_files="data/{split}-*.parquet",
+            hint="Kaggle has it as alessiocorrado99/animals10",
+            aliases={
+                "farfalla": "butterfly",
+                "gatto": "cat",
+                "gallina": "chicken",
+                "mucca": "cow",
+                "cane": "dog",
+                "elefante": "elephant",
+                "cavallo": "horse",
+                "pecora": "sheep",
+                "ragno": "spider",
+                "scoiattolo": "squirrel",
+            },
+            one_split=True,
         ),
     ]
 }
@@ -129,5 +175,5 @@ DATASETS = {
 def dataset_record(name: str) -> DatasetRecord:
     """The record of that name, or DataError listing the names there are."""
     if name not in DATASETS:
-        raise DataError(f"“{name}” is no data set of RecTrio; {', '.join(DATASETS)} is.")
+        raise DataError(f"“{name}” is no data set of RecTrio; {', '.join(DATASETS)} are.")
     return DATASETS[name]

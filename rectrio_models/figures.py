@@ -30,11 +30,15 @@ class Figure:
     n: int  # how many queries, pictures or runs it is over
     data: str = ""  # data set and split
     unit: str = ""  # "ms", "s", "×"
+    low: float | None = None  # the ends of the 95 % interval, where one was computed
+    high: float | None = None
 
     def __str__(self) -> str:
-        if not self.unit:
+        if self.unit:
+            return f"{self.value:.2f} {self.unit}"
+        if self.low is None:
             return f"{self.value:.2%}"
-        return f"{self.value:.2f} {self.unit}"
+        return f"{self.value:.1%} ({100 * self.low:.1f} to {100 * self.high:.1f})"
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ DataError naming the file and the line or byte where it stops making sense.
 """
 
 import gzip
+import hashlib
 import io
+import json
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +29,13 @@ IDX_PREFIX = {"train": "train", "test": "t10k"}
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 
 
-def read_any(path: Path, split: str, labels: tuple[str, ...]) -> "datasets.Dataset":
-    """Read the split "train" or "test" of `path` as whichever of the four formats it is."""
+def read_any(
+    path: Path, split: str, labels: tuple[str, ...], aliases: Mapping[str, str] | None = None
+) -> "datasets.Dataset":
+    """Read the split "train" or "test" of `path` as whichever of the four formats it is.
+
+    aliases: other names that the classes go by, as folders or in parquet, each with the label it stands for.
+    """
     if not path.exists():
         raise DataError(f"{path} does not exist. Give an IDX folder, a Kaggle CSV, an image folder or a parquet file.")
     if (found := splits_at(path)) and split not in found:
@@ -37,16 +44,16 @@ def read_any(path: Path, split: str, labels: tuple[str, ...]) -> "datasets.Datas
         if path.suffix == ".csv":
             return read_kaggle_csv(path, labels)
         if path.suffix == ".parquet":
-            return read_parquet([path], labels)
+            return read_parquet([path], labels, aliases)
         raise DataError(f"{path} ends in “{path.suffix}”; a data set file ends in .csv or .parquet.")
     if idx_file(path, split, "images"):
         return read_idx(path, split, labels)
     if csv := csv_files(path, split):
         return read_kaggle_csv(csv[0], labels)
     if parquet := sorted(path.rglob(f"{split}*.parquet")):
-        return read_parquet(parquet, labels)
+        return read_parquet(parquet, labels, aliases)
     folder = path / split if (path / split).is_dir() else path
-    return read_image_folder(folder, labels)
+    return read_image_folder(folder, labels, aliases)
 
 
 def splits_at(path: Path) -> list[str]:
@@ -169,10 +176,13 @@ def csv_columns(table, path: Path, names: list[str], largest: int) -> np.ndarray
 # --- image folders and parquet -----------------------------------------------------------------------------------
 
 
-def read_image_folder(folder: Path, labels: tuple[str, ...]) -> "datasets.Dataset":
+def read_image_folder(
+    folder: Path, labels: tuple[str, ...], aliases: Mapping[str, str] | None = None
+) -> "datasets.Dataset":
     """Read `class/picture.png` files; the folders' names are the class names, spelt as the data set spells them
-    or as a file system must (“T-shirt_top” for “T-shirt/top”)."""
+    or as a file system must (“T-shirt_top” for “T-shirt/top”), or aliases of them."""
     known = {folder_name(label): i for i, label in enumerate(labels)}
+    known |= {alias: labels.index(label) for alias, label in (aliases or {}).items()}
     files = sorted(p for p in folder.glob("*/*") if p.suffix.lower() in PICTURE_SUFFIXES)
     if not files:
         raise DataError(
@@ -188,8 +198,11 @@ def folder_name(label: str) -> str:
     return label.replace("/", "_")
 
 
-def read_parquet(files: list[Path], labels: tuple[str, ...]) -> "datasets.Dataset":
-    """Read parquet with `image` (bytes, or the struct that `datasets` writes) and `label` (class numbers)."""
+def read_parquet(
+    files: list[Path], labels: tuple[str, ...], aliases: Mapping[str, str] | None = None
+) -> "datasets.Dataset":
+    """Read parquet with `image` (bytes, or the struct that `datasets` writes) and `label` (class numbers; where the
+    file says what they are called, it may number the classes in an order of its own, and call them by aliases)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -200,12 +213,32 @@ def read_parquet(files: list[Path], labels: tuple[str, ...]) -> "datasets.Datase
     if not {"image", "label"} <= set(table.column_names):
         raise DataError(f"{files[0]} has the columns {', '.join(table.column_names)}; expected image and label.")
     digits = table.column("label").to_pylist()
+    numbers = own_numbers(table.schema.metadata or {}, files[0], labels, aliases or {})
     for row, digit in enumerate(digits):
-        if not isinstance(digit, int) or not 0 <= digit < len(labels):
-            raise DataError(f"{files[0]}, row {row}: label {digit}; expected 0 to {len(labels) - 1}.")
+        if not isinstance(digit, int) or not 0 <= digit < len(numbers):
+            raise DataError(f"{files[0]}, row {row}: label {digit}; expected 0 to {len(numbers) - 1}.")
+    digits = [numbers[digit] for digit in digits]
     cells = table.column("image").to_pylist()
     images = [cell if isinstance(cell, dict) else {"bytes": cell, "path": None} for cell in cells]
     return from_columns(images, digits, labels)
+
+
+def own_numbers(
+    metadata: Mapping[bytes, bytes], file: Path, labels: tuple[str, ...], aliases: Mapping[str, str]
+) -> list[int]:
+    """Our number of each class that a parquet file numbers; its own where it does not say what they are called.
+
+    metadata: of the file's schema, where `datasets` keeps the names of a ClassLabel.
+    """
+    try:
+        names = json.loads(metadata[b"huggingface"])["info"]["features"]["label"]["names"]
+    except (KeyError, ValueError, TypeError):
+        return list(range(len(labels)))
+    known = {name.lower(): i for i, name in enumerate(labels)}
+    known |= {alias.lower(): labels.index(label) for alias, label in aliases.items()}
+    if unknown := [name for name in names if name.lower() not in known]:
+        raise DataError(f"{file}: “{unknown[0]}” is no class of this data set; expected {', '.join(labels)}.")
+    return [known[name.lower()] for name in names]
 
 
 # --- out of a Dataset ---------------------------------------------------------------------------------------------
@@ -225,6 +258,17 @@ def pictures_of(dataset: "datasets.Dataset") -> Iterator[Image.Image]:
             yield open_picture(cell["bytes"] if cell["bytes"] is not None else cell["path"])
         except PictureError as error:
             raise DataError(f"Picture {row} of the data set: {error}") from error
+
+
+def fifth(dataset: "datasets.Dataset", *, rest: bool) -> "datasets.Dataset":
+    """A fifth of a Dataset, or the rest of it: told by the pictures' bytes, so that neither the order of the files nor
+    what is added later moves a picture from one to the other, and copies of a picture stay together."""
+    rows = []
+    for row, cell in enumerate(cells_of(dataset)):
+        content = cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes()
+        if (hashlib.sha256(content).digest()[0] % 5 == 0) != rest:
+            rows.append(row)
+    return dataset.select(rows)
 
 
 # --- into a Dataset ----------------------------------------------------------------------------------------------

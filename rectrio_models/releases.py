@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from rectrio_models.datasets import HUB_CARDS
+from rectrio_models.datasets import DATASETS, HUB_CARDS
 from rectrio_models.encoder import Encoder
 from rectrio_models.errors import ModelError
-from rectrio_models.hub import hub_folder
+from rectrio_models.hub import cached, hub_folder
+from rectrio_models.network import hub_reachable
 
 # what opens a model of each type that a config.json can name
 FAMILIES = {
@@ -26,8 +27,8 @@ class Release:
     title: str  # as the page shows it
     version: str  # V1, trained on one data set, or V2, zero-shot
     dataset: str  # the gallery it is shown with
-    folder: str = ""  # in hub_cards, and the name of the Hub repository
-    hub_id: str = ""  # of a model that is not in this repository
+    folder: str  # in hub_cards, with its card and figures, and its weights where hub_id names no other place
+    hub_id: str = ""  # of a model whose weights are not ours
 
 
 RELEASES = {
@@ -44,11 +45,42 @@ RELEASES = {
             name="v2-clip",
             title="CLIP ViT-B/32",
             version="V2",
+            folder="rectrio-v2-clip",
             hub_id="openai/clip-vit-base-patch32",
             dataset="fashion-mnist",
         ),
     ]
 }
+
+
+# what answers to the name v2 where CLIP is neither on this machine nor to be had from the Hub
+V2, STAND_IN = "v2-clip", "v2-lite"
+
+
+def resolve(release: str) -> str:
+    """The release that a name stands for: “v2” is CLIP where its weights are on this machine or the Hub answers, and
+    v2-lite elsewhere; any other name is itself."""
+    if release != "v2":
+        return release
+    return V2 if cached(RELEASES[V2].hub_id) or hub_reachable() else STAND_IN
+
+
+def dataset_of(release: str) -> str:
+    """The data set that a release is shown with; raises ModelError for a model of the user's own, which has none."""
+    release = resolve(release)
+    if release not in RELEASES:
+        model_folder(release)
+        raise ModelError(f"{release} has no gallery of its own: name a data set to search, as {', '.join(DATASETS)}.")
+    return RELEASES[release].dataset
+
+
+def title_of(release: str) -> str:
+    """What a release is called where people read it; a model of the user's own is called by its name."""
+    if release not in RELEASES:
+        return release
+    if release == STAND_IN and not cached(RELEASES[V2].hub_id):
+        return f"{RELEASES[release].title}, offline stand-in: CLIP's weights are not here"
+    return RELEASES[release].title
 
 
 def load_encoder(
@@ -58,21 +90,24 @@ def load_encoder(
     precision: str = "auto",
     device: str = "CPU",
     gallery: str | None = None,
+    checked: bool = True,
 ) -> Encoder:
     """Open a model by the name of a release, a local folder or a Hub id. Its towers run on OpenVINO, or on PyTorch
     with `backend="torch"`.
 
     precision: f32, bf16, int8, or auto for the fastest that holds; device: CPU, GPU, NPU or AUTO, as OpenVINO names
-    them; gallery: the data set on whose pictures a precision must hold, the release's own by default.
+    them; gallery: the data set on whose pictures a precision must hold, the release's own by default, unless
+    it is not to be `checked`.
     Raises ModelError when there is no such model, or it is damaged or of a kind that RecTrio does not know.
     """
+    release = resolve(release)
     folder = model_folder(release)
     kind = read_json(folder / "config.json").get("model_type")
     if kind not in FAMILIES:
         raise ModelError(f"{folder} holds a model of the type “{kind}”; RecTrio opens {', '.join(FAMILIES)}.")
     module, name = FAMILIES[kind]
     gallery = gallery or (RELEASES[release].dataset if release in RELEASES else "fashion-mnist")
-    options = {"backend": backend, "precision": precision, "device": device, "gallery": gallery}
+    options = {"backend": backend, "precision": precision, "device": device, "gallery": gallery, "checked": checked}
     try:
         return getattr(importlib.import_module(module), name)(folder, name=release, **options)
     except KeyError as error:
@@ -88,6 +123,13 @@ def read_json(path: Path) -> dict:
     if not isinstance(found, dict):
         raise ModelError(f"{path} is damaged: it holds no JSON object. Train or fetch the model again.")
     return found
+
+
+def card_folder(release: str) -> Path:
+    """Where the card and the figures of a model are kept: in hub_cards, or with the weights of any other model."""
+    if release in RELEASES:
+        return HUB_CARDS / RELEASES[release].folder
+    return model_folder(release)
 
 
 def model_folder(release: str) -> Path:

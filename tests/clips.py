@@ -1,24 +1,12 @@
 """Small CLIPs with random weights and the real vocabulary, in the forms that checkpoints come in."""
 
-import gzip
-import importlib.util
+import json
+import shutil
 from pathlib import Path
 
+from rectrio_models.clip.random_weights import clip_tokenizer
+
 SIDE = 32  # pixels
-
-
-def clip_tokenizer():
-    """CLIP's tokenizer, from the merges that open_clip carries."""
-    from transformers import CLIPTokenizer
-    from transformers.convert_slow_tokenizer import bytes_to_unicode
-
-    merges_file = Path(importlib.util.find_spec("open_clip").origin).parent / "bpe_simple_vocab_16e6.txt.gz"
-    lines = gzip.decompress(merges_file.read_bytes()).decode().split("\n")
-    merges = [tuple(line.split()) for line in lines[1 : 49152 - 256 - 2 + 1]]
-    symbols = list(bytes_to_unicode().values())
-    words = [*symbols, *(symbol + "</w>" for symbol in symbols), *("".join(merge) for merge in merges)]
-    vocabulary = {word: number for number, word in enumerate([*words, "<|startoftext|>", "<|endoftext|>"])}
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77)
 
 
 def write_clip(folder: Path, *, seed: int = 0, legacy_end: bool = False) -> Path:
@@ -47,9 +35,6 @@ def write_clip(folder: Path, *, seed: int = 0, legacy_end: bool = False) -> Path
 
 def as_pickled(folder: Path, out: Path) -> Path:
     """The checkpoint in the form of OpenAI's own repository: pytorch_model.bin, vocab.json and merges.txt."""
-    import json
-    import shutil
-
     import torch
     from safetensors.torch import load_file
 

@@ -51,7 +51,7 @@ def test_nothing_anywhere_says_what_to_do(monkeypatch):
 
 
 def test_unknown_names_list_the_known():
-    with pytest.raises(DataError, match="“mnist” is no data set of RecTrio; fashion-mnist is"):
+    with pytest.raises(DataError, match="“mnist” is no data set of RecTrio; fashion-mnist, animals are"):
         datasets.dataset_record("mnist")
     with pytest.raises(DataError, match="“valid” is no split"):
         RECORD.load("valid")

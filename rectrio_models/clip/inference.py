@@ -1,5 +1,6 @@
 """CLIP at work: two towers compiled by OpenVINO, one for each kind of query, in the fastest precision that holds."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from rectrio_models.releases import read_json
 from rectrio_models.towers import Tower, compiled_tower, throughput_tower
 
 MANY_PICTURES = 16  # from so many on, the towers for building are worth their loading
-TEXTS_AT_ONCE = 64
+PICTURES_AT_ONCE, TEXTS_AT_ONCE = 64, 64  # that lie in memory together
 
 
 class ClipEncoder(Encoder):
@@ -35,6 +36,7 @@ class ClipEncoder(Encoder):
         self._image = compiled_tower(towers / IMAGE, **self._options)
         self._text = compiled_tower(towers / TEXT, **self._options)
         self._many: Tower | None = None
+        self._loading = threading.Lock()
 
     def _use_facts(self, folder: Path, name: str, fingerprint: str) -> None:
         facts = read_json(folder / FACTS)
@@ -69,14 +71,18 @@ class ClipEncoder(Encoder):
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """Embed pictures: unit float32 (len(images), dim)."""
-        if len(images) >= MANY_PICTURES and self._many is None:
-            self._many = throughput_tower(self._image_file, **self._options)
-        step, tower = (64, self._many) if len(images) >= MANY_PICTURES else (1, self._image)
+        many = len(images) >= MANY_PICTURES
+        step, tower = (PICTURES_AT_ONCE, self._tower_for_many()) if many else (1, self._image)
         out = np.empty((len(images), self.dim), np.float32)
         for start in range(0, len(images), step):
             pixels = self.form.pixel_values(images[start : start + step])
             out[start : start + len(pixels)] = tower(pixel_values=pixels)
         return out
+
+    def _tower_for_many(self) -> Tower:
+        with self._loading:
+            self._many = self._many or throughput_tower(self._image_file, **self._options)
+        return self._many
 
     def count_tokens(self, text: str) -> int:
         """How many tokens the whole text has, its start and end among them."""
@@ -84,7 +90,8 @@ class ClipEncoder(Encoder):
 
 
 class TorchClipEncoder(ClipEncoder):
-    """The same checkpoint as PyTorch runs it: slower, and what the others are measured against."""
+    """The same checkpoint as PyTorch runs it, with texts padded to the full length, as CLIP's own code does: slower,
+    and what the others are measured against."""
 
     def __init__(self, folder: Path, facts: Path, *, name: str, fingerprint: str):
         import torch
@@ -92,10 +99,14 @@ class TorchClipEncoder(ClipEncoder):
 
         self._use_facts(facts, name, fingerprint)
         self.precision = "f32"
+        self._cut.enable_padding(pad_id=self._cut.padding["pad_id"], length=self.max_tokens)
         self._model = CLIPModel.from_pretrained(folder, local_files_only=True).eval()
         self._torch = torch
-        self._image = self._many = self._embed_pixels
+        self._image = self._embed_pixels
         self._text = self._embed_tokens
+
+    def _tower_for_many(self) -> Tower:
+        return self._image
 
     def _embed_pixels(self, pixel_values: np.ndarray) -> np.ndarray:
         with self._torch.inference_mode():
@@ -124,11 +135,12 @@ def open_clip(
     precision: str = "auto",
     device: str = "CPU",
     gallery: str = "fashion-mnist",
+    checked: bool = True,
 ) -> ClipEncoder:
     """Open a CLIP checkpoint.
 
     precision: f32, bf16, int8, or auto for the fastest of them whose embeddings hold on pictures of `gallery`, a name
-    in DATASETS, whose pictures int8 is calibrated on too.
+    in DATASETS, whose pictures int8 is calibrated on too; without `checked`, a precision is opened though it may not.
     Raises ModelError when the folder is no whole CLIP, the device is not there, or the precision does not hold.
     """
     from rectrio_models.clip import precision as precisions
@@ -141,4 +153,4 @@ def open_clip(
     if backend != "openvino":
         raise ModelError(f"“{backend}” is no backend; openvino and torch are.")
     candidates = precisions.Candidates(facts, checkpoint, name=name, device=device, gallery=gallery)
-    return candidates.fastest() if precision == "auto" else candidates.checked(precision)
+    return candidates.fastest() if precision == "auto" else candidates.open(precision, checked=checked)

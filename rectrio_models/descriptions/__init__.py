@@ -9,41 +9,12 @@ import importlib
 import random
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-MODULES = {"fashion-mnist": "rectrio_models.descriptions.fashion_mnist"}
-
-
-@dataclass(frozen=True)
-class Words:
-    """How people speak of one class."""
-
-    descriptions: tuple[str, ...]  # ten whole descriptions
-    nouns: tuple[str, ...]  # "pair of boots": what it is called
-    looks: tuple[str, ...]  # "chunky": materials and cuts, before the noun
-    details: tuple[str, ...]  # "with a zip on the side": after the noun
-    uses: tuple[str, ...]  # "for walking in the rain": after the noun, or after "something"
-
-
-@dataclass(frozen=True)
-class Descriptions:
-    """All that is written about one data set: the words of each class, the words that fit any of them, and the
-    queries kept out of training."""
-
-    words: Mapping[str, Words]  # by label, in label order
-    neutral: tuple[str, ...]  # adjectives that say nothing of the class: "cheap", "blue"
-    wearers: tuple[str, ...]  # "for my sister"
-    held_out: Mapping[str, tuple[str, ...]]  # by label; never drawn in training
-
-
-def descriptions_of(dataset: str) -> Descriptions:
-    """The descriptions of a data set in DATASETS."""
-    return importlib.import_module(MODULES[dataset]).DESCRIPTIONS
-
-
-def texts_of(dataset: str) -> list[str]:
-    """All whole texts that are written about a data set: the descriptions, class by class."""
-    return [text for words in descriptions_of(dataset).words.values() for text in words.descriptions]
+MODULES = {
+    "fashion-mnist": "rectrio_models.descriptions.fashion_mnist",
+    "animals": "rectrio_models.descriptions.animals",
+}
 
 
 # {noun}, {look}, {detail}, {use}: of the class; {neutral}, {wearer}: of no class in particular.
@@ -88,6 +59,41 @@ TEMPLATES = (
     "{noun} or {noun}",
 )
 
+
+@dataclass(frozen=True)
+class Words:
+    """How people speak of one class."""
+
+    descriptions: tuple[str, ...]  # ten whole descriptions
+    nouns: tuple[str, ...]  # "pair of boots": what it is called
+    looks: tuple[str, ...]  # "chunky": materials and cuts, before the noun
+    details: tuple[str, ...]  # "with a zip on the side": after the noun
+    uses: tuple[str, ...]  # "for walking in the rain": after the noun, or after "something"
+
+
+@dataclass(frozen=True)
+class Descriptions:
+    """All that is written about one data set: the words of each class, the words that fit any of them, and the
+    queries kept out of training."""
+
+    words: Mapping[str, Words]  # by label, in label order
+    neutral: tuple[str, ...]  # adjectives that say nothing of the class: "cheap", "blue"
+    wearers: tuple[str, ...]  # "for my sister"
+    held_out: Mapping[str, tuple[str, ...]]  # by label; never drawn in training
+    sentences: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by label: whole ones, as people type them
+    templates: tuple[str, ...] = TEMPLATES
+
+
+def descriptions_of(dataset: str) -> Descriptions:
+    """The descriptions of a data set in DATASETS."""
+    return importlib.import_module(MODULES[dataset]).DESCRIPTIONS
+
+
+def texts_of(dataset: str) -> list[str]:
+    """All whole texts that are written about a data set: the descriptions, class by class."""
+    return [text for words in descriptions_of(dataset).words.values() for text in words.descriptions]
+
+
 KEYBOARD = {
     key: near
     for row in ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -112,10 +118,14 @@ class TextGenerator:
 
     def _draw(self, label: str, rng: random.Random) -> str:
         words = self.descriptions.words[label]
+        sentences = self.descriptions.sentences.get(label)
         if rng.random() < 0.15:
             text = rng.choice(words.descriptions)
+        elif sentences and rng.random() < 0.1:
+            text = rng.choice(sentences)
         else:
-            text = re.sub(r"\{(\w+)\}", lambda slot: self._fill(slot[1], words, rng), rng.choice(TEMPLATES))
+            template = rng.choice(self.descriptions.templates)
+            text = re.sub(r"\{(\w+)\}", lambda slot: self._fill(slot[1], words, rng), template)
         tokens = text.split()
         if len(tokens) > 3 and rng.random() < 0.2:
             tokens.pop(rng.randrange(len(tokens)))

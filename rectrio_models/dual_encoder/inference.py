@@ -26,7 +26,7 @@ PICTURES_AT_ONCE, TEXTS_AT_ONCE = 64, 64  # measured: more is no faster on a CPU
 class DualEncoder(Encoder):
     """A trained RecTrio folder as an Encoder. `backend` is "openvino" or, slower to load, "torch".
 
-    It is small enough to run in float32 alone, so `precision` is f32 or auto, whatever the gallery.
+    It is small enough to run in float32 alone, so `precision` is f32 or auto, with nothing to be checked on a gallery.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class DualEncoder(Encoder):
         precision: str = "auto",
         device: str = "CPU",
         gallery: str | None = None,
+        checked: bool = True,
     ):
         if missing := [file for file in FILES if not (folder / file).is_file()]:
             raise ModelError(
