@@ -21,7 +21,7 @@ from rectrio_models.datasets import DATASETS
 from rectrio_models.errors import ModelError, QueryError, RecTrioError
 from rectrio_models.network import reachable
 from rectrio_models.pictures import open_picture
-from rectrio_models.releases import RELEASES, STAND_IN, dataset_of, resolve
+from rectrio_models.releases import RELEASES, STAND_IN, dataset_of, resolve, title_of
 
 TEXT_EXAMPLES = [
     "a pair of boots",
@@ -37,8 +37,9 @@ MOST_RESULTS = 60
 RESULTS = "Results: click on one for more like it"
 PROGRESS = gr.Progress(track_tqdm=True)  # shows the progress bars of what an event does
 CSS = """
-.gradio-container { max-width: 1200px !important; margin: 0 auto !important; }
-.results .grid-wrap { height: auto !important; min-height: 0 !important; max-height: none !important; }
+.gradio-container { width: 100% !important; max-width: 1200px !important; margin: 0 auto !important; }
+.results .grid-wrap { height: auto !important; min-height: 0 !important; max-height: none !important;
+  overflow: visible !important; }
 .results .grid-container { grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)) !important; gap: .75rem; }
 .results .thumbnail-lg { aspect-ratio: auto; height: auto; display: flex; flex-direction: column; }
 .results .thumbnail-lg img { aspect-ratio: 1; width: 100%; height: auto; }
@@ -129,7 +130,7 @@ def encoder_choices(dataset: str, *more: str) -> list[tuple[str, str]]:
     """Every encoder that can answer for a data set, as (title, name), and what else the command line named."""
     choices = [("V2: CLIP, or v2-lite where its weights are not to be had", "v2")]
     choices += [(r.title, r.name) for r in RELEASES.values() if r.version == "V2" or r.dataset == dataset]
-    return choices + [(name, name) for name in more if name not in {known for _, known in choices}]
+    return choices + [(title_of(name), name) for name in more if name not in {known for _, known in choices}]
 
 
 def results_area(value=None, line: str = "", rows: list[int] | None = None, *, label: str = RESULTS):
@@ -302,8 +303,8 @@ def build_page(searchers: Searchers, *, release: str, beside: str = "v2") -> gr.
                             elem_id="both-query",
                         )
                         with gr.Row():
-                            first = gr.Dropdown(choices, value=release, label="Left", elem_id="left")
-                            second = gr.Dropdown(choices, value=beside, label="Right", elem_id="right")
+                            first = gr.Dropdown(choices, value=release, label="Left", min_width=240, elem_id="left")
+                            second = gr.Dropdown(choices, value=beside, label="Right", min_width=240, elem_id="right")
                         with gr.Row():
                             label = gr.Dropdown(
                                 [("not told", ""), *((name, name) for name in labels)],

@@ -27,8 +27,14 @@ class Release:
     title: str  # as the page shows it
     version: str  # V1, trained on one data set, or V2, zero-shot
     dataset: str  # the gallery it is shown with
+    suits: str  # when to use it
     folder: str  # in hub_cards, with its card and figures, and its weights where hub_id names no other place
     hub_id: str = ""  # of a model whose weights are not ours
+
+    @property
+    def zero_shot(self) -> bool:
+        """Whether it tells classes apart that it was never trained on."""
+        return self.version == "V2"
 
 
 RELEASES = {
@@ -40,6 +46,8 @@ RELEASES = {
             version="V1",
             folder="rectrio-v1-fashion",
             dataset="fashion-mnist",
+            suits="your pictures are of classes that it was trained on, or you train it on yours, and want answers in "
+            "a millisecond from a few megabytes",
         ),
         Release(
             name="v2-clip",
@@ -48,6 +56,8 @@ RELEASES = {
             folder="rectrio-v2-clip",
             hub_id="openai/clip-vit-base-patch32",
             dataset="fashion-mnist",
+            suits="your pictures are of anything, in words that nobody foresaw, and some hundred megabytes and more "
+            "milliseconds are no matter",
         ),
     ]
 }
@@ -75,9 +85,9 @@ def dataset_of(release: str) -> str:
 
 
 def title_of(release: str) -> str:
-    """What a release is called where people read it; a model of the user's own is called by its name."""
+    """What a release is called where people read it; a model of the user's own is called by its folder or Hub id."""
     if release not in RELEASES:
-        return release
+        return Path(release).name if Path(release).is_dir() else release
     if release == STAND_IN and not cached(RELEASES[V2].hub_id):
         return f"{RELEASES[release].title}, offline stand-in: CLIP's weights are not here"
     return RELEASES[release].title
