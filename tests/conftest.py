@@ -82,6 +82,14 @@ def tiny_folder(tmp_path_factory, idx_folder, tiny_config, tiny_plan):
     return train(tiny_plan, tmp_path_factory.mktemp("tiny"), config=RecTrioConfig(**tiny_config), data=idx_folder)
 
 
+@pytest.fixture(scope="session")
+def clip_folder(tmp_path_factory):
+    """A tiny CLIP checkpoint with random weights. Treat it as read-only."""
+    from tests.clips import write_clip
+
+    return write_clip(tmp_path_factory.mktemp("clips") / "tiny-clip")
+
+
 @pytest.fixture
 def own_tiny_folder(tiny_folder, tmp_path):
     """A copy of the tiny model folder that a test may damage."""

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -15,8 +16,9 @@ from tests.serving import APP, serve
 
 
 @pytest.fixture(scope="module")
-def served(tiny_folder, tmp_path_factory):
-    given = ["--release", str(tiny_folder), "--dataset", "fashion-mnist"]
+def served(tiny_folder, clip_folder, tmp_path_factory):
+    given = ["--release", str(tiny_folder), "--beside", str(clip_folder), "--dataset", "fashion-mnist"]
+    given += ["--precision", "f32"]
     with serve(tmp_path_factory.mktemp("app"), *given) as page:
         yield page
 
@@ -62,6 +64,10 @@ def test_every_event_can_be_called_by_name(client):
         "/search_image",
         "/more_like_text_result",
         "/more_like_image_result",
+        "/compare",
+        "/compare_text",
+        "/compare_picture",
+        "/what_is_this",
     }
     assert wanted <= set(names)
 
@@ -153,6 +159,77 @@ def test_more_like_an_item_of_the_gallery(client):
 def test_a_click_without_a_place_is_one_sentence(client):
     with pytest.raises(AppError, match="Click on a picture"):
         client.predict(4, api_name="/more_like_text_result")
+
+
+def test_two_encoders_answer_side_by_side(client, tiny_folder, clip_folder):
+    told = client.predict("a pair of boots", 6, api_name="/compare")
+    assert [side["encoder"] for side in told["sides"]] == [tiny_folder.name, clip_folder.name]
+    rows = [[hit["row"] for hit in side["hits"]] for side in told["sides"]]
+    assert rows[0] == [hit["row"] for hit in client.predict("a pair of boots", 6, api_name="/search")["hits"]]
+    assert told["overlap"] == len(set(rows[0]) & set(rows[1])) / 6
+    for side, other in zip(told["sides"], reversed(rows), strict=True):
+        for hit in side["hits"]:
+            assert hit["other_rank"] == (other.index(hit["row"]) + 1 if hit["row"] in other else None)
+
+
+def test_the_compare_tab_shows_both_columns(client, tiny_folder, clip_folder, photo, tmp_path):
+    names = [str(tiny_folder), str(clip_folder)]
+    _, shared, left, left_pictures, right, right_pictures = client.predict(
+        "a pair of boots", *names, "Ankle boot", 5, api_name="/compare_text"
+    )
+    assert re.match(r"\*\*overlap@5: \d+%\*\*", shared)
+    assert re.match(rf"### {tiny_folder.name}\nencoded in [\d.]+ ms.* · \d found here alone · \*\*\d+% right", left)
+    assert clip_folder.name in right
+    assert len(left_pictures) == len(right_pictures) == 5
+    assert re.fullmatch(r".+ · -?\d\.\d\d · [+-][\d.]+ σ · (◆ only here|there no\. \d)", left_pictures[0]["caption"])
+    (tmp_path / "photo.png").write_bytes(encoded(photo, "PNG"))
+    given = ("", handle_file(str(tmp_path / "photo.png")), *names, "", 3)
+    assert "right" not in client.predict(*given, api_name="/compare_picture")[2]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("",), "The query is empty"),
+        ((10_000,), "item 10,000 is not one"),
+        (("boots", 3, "/etc"), "“/etc” is no encoder of this page"),
+        (("boots", 3, "someone/model"), "“someone/model” is no encoder of this page"),
+    ],
+)
+def test_bad_comparisons_are_one_sentence(given, message, client):
+    with pytest.raises(AppError, match=message):
+        client.predict(*given, api_name="/compare")
+
+
+def test_a_picture_is_named_by_labels_of_ones_own(client, clip_folder, photo, tmp_path):
+    (tmp_path / "photo.png").write_bytes(encoded(photo, "PNG"))
+    picture = handle_file(str(tmp_path / "photo.png"))
+    verdict, line = client.predict(picture, "a cat, a dog\na car", str(clip_folder), api_name="/what_is_this")
+    assert {entry["label"] for entry in verdict["confidences"]} == {"a cat", "a dog", "a car"}
+    assert sum(entry["confidence"] for entry in verdict["confidences"]) == pytest.approx(1, abs=1e-4)
+    assert line.startswith(f"**{clip_folder.name}** · told in")
+    with pytest.raises(AppError, match="two labels or more"):
+        client.predict(picture, "a cat", str(clip_folder), api_name="/what_is_this")
+
+
+def test_two_hundred_queries_at_once_are_not_mixed_up(served, client):
+    """Eight clients, each with 25 queries of its own, half of them comparisons: every answer is its own query's."""
+    queries = [f"{noun} number {i}" for i in range(20) for noun in ("boots", "a bag", "a dress", "a shirt", "jeans")]
+    alone = {}
+    for query in queries:
+        alone["/search", query] = client.predict(query, 5, api_name="/search")["hits"]
+        alone["/compare", query] = [side["hits"] for side in client.predict(query, 5, api_name="/compare")["sides"]]
+    assert len({str(hits) for hits in alone.values()}) > 100, "the queries have different answers"
+
+    def ask(number: int) -> None:
+        mine = Client(served.url, verbose=False)
+        for query in queries[number::8]:
+            assert mine.predict(query, 5, api_name="/search")["hits"] == alone["/search", query]
+            sides = mine.predict(query, 5, api_name="/compare")["sides"]
+            assert [side["hits"] for side in sides] == alone["/compare", query]
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(8)))
 
 
 def test_nothing_outside_the_galleries_is_served(served):

@@ -29,8 +29,8 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_clip(tmp_path_factory.mktemp("clips") / "tiny")
+def folder(clip_folder):
+    return clip_folder
 
 
 @pytest.fixture(scope="module")

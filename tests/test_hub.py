@@ -5,6 +5,7 @@ Each case runs in a process of its own, as `huggingface_hub` reads its settings 
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,13 +13,12 @@ import time
 
 import pytest
 
-from tests.clips import write_clip
 from tests.hub import serve_hub
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_clip(tmp_path_factory.mktemp("clips") / "tiny")
+def folder(clip_folder):
+    return clip_folder
 
 
 @pytest.fixture
@@ -75,13 +75,10 @@ def test_a_download_that_broke_off_goes_on(hub, folder, tmp_path):
 
 
 def test_the_best_form_of_the_weights_is_fetched_and_no_code(hub, folder, tmp_path):
+    hub.repositories["someone/tiny-clip"] = everything = shutil.copytree(folder, tmp_path / "everything")
     for name in ("pytorch_model.bin", "open_clip_model.safetensors", "modeling_evil.py"):
-        (folder / name).write_bytes(b"x")
-    try:
-        assert command("download", "someone/tiny-clip", home=tmp_path, HF_ENDPOINT=hub.url).returncode == 0
-    finally:
-        for name in ("pytorch_model.bin", "open_clip_model.safetensors", "modeling_evil.py"):
-            (folder / name).unlink()
+        (everything / name).write_bytes(b"x")
+    assert command("download", "someone/tiny-clip", home=tmp_path, HF_ENDPOINT=hub.url).returncode == 0
     fetched = {path.name for path in tmp_path.rglob("snapshots/*/*")}
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= fetched
     assert not fetched & {"pytorch_model.bin", "open_clip_model.safetensors", "modeling_evil.py"}
