@@ -1,16 +1,17 @@
-"""The model card, written from what was measured: training.json, evaluation.json, bench.json, gallery.json."""
+"""The model card, written from what was measured: evaluation.json, bench.json, gallery.json. What else it says of a
+model, the `card` module of that model's package knows."""
 
+import importlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from rectrio_models import dual_encoder
 from rectrio_models.cache import write_whole
-from rectrio_models.datasets import DatasetRecord, dataset_record
-from rectrio_models.errors import ModelError
+from rectrio_models.datasets import DATASETS
 from rectrio_models.figures import MEASURED, Figures
-from rectrio_models.releases import RELEASES
+from rectrio_models.releases import FAMILIES, RELEASES
 
 COMMANDS = {
     "evaluation": "python -m rectrio_models evaluate",
@@ -19,120 +20,73 @@ COMMANDS = {
 }
 
 
-def write_card(folder: Path) -> Path:
-    """Write README.md of a trained model folder, and bring the code it carries up to date.
+@dataclass(frozen=True)
+class Parts:
+    """What a package says of a model of its kind."""
 
-    Raises ModelError when the folder has no training log.
+    metadata: dict  # of the card's head: licence, tags, data sets
+    sections: list[str]  # Markdown, before the figures
+    limits: str  # Markdown, after them
+    code: Path | None = None  # where the code lies that the folder carries, if it does
+
+
+def write_card(folder: Path) -> Path:
+    """Write README.md of a model folder, and bring the code it carries up to date.
+
+    Raises ModelError when the folder lacks what its kind of card is written from.
     """
-    log_path = folder / "training.json"
-    if not log_path.is_file():
-        raise ModelError(f"{folder} has no training.json, so there is nothing to write a card from.")
-    log = json.loads(log_path.read_text(encoding="utf-8"))
-    record = dataset_record(log["plan"]["dataset"])
-    measured = [Figures.read(folder / f"{name}.json") for name in MEASURED if (folder / f"{name}.json").is_file()]
     name = folder.resolve().name
     release = next((known.name for known in RELEASES.values() if known.folder == name), name)
+    parts = card_module(folder).parts(folder, name, release)
+    measured = [Figures.read(folder / f"{name}.json") for name in MEASURED if (folder / f"{name}.json").is_file()]
     data = ModelCardData(
-        license="mit",
         language="en",
-        library_name="transformers",
         pipeline_tag="zero-shot-image-classification",
-        tags=["image-search", "dual-encoder", "trained-from-scratch"],
-        datasets=[record.hub_id],
         model_name=name,
-        eval_results=[
-            EvalResult(
-                task_type="zero-shot-image-classification" if "class" in figure.key else "image-text-retrieval",
-                dataset_type=record.hub_id,
-                dataset_name=figure.data,
-                metric_type=figure.key,
-                metric_name=figure.what,
-                metric_value=round(figure.value, 4),
-            )
-            for figures in measured
-            if figures.name == "evaluation"
-            for figure in figures.figures
-        ]
-        or None,
+        eval_results=results(measured) or None,
+        **parts.metadata,
     )
-    sections = [
-        about(name, record),
-        use(name, release, record),
-        training(log, record),
-        *map(table, measured),
-        limits(record),
-    ]
+    sections = [*parts.sections, *map(table, measured), parts.limits]
     missing = [COMMANDS[name] for name in MEASURED if not (folder / f"{name}.json").is_file()]
     if missing:
         sections.append("Not measured yet: " + ", ".join(f"`{command}`" for command in missing) + ".")
     card = ModelCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(sections) + "\n")
     write_whole(folder / "README.md", str(card))
     for carried in folder.glob("*_rectrio.py"):
-        write_whole(carried, (Path(dual_encoder.__file__).parent / carried.name).read_bytes())
+        write_whole(carried, (parts.code / carried.name).read_bytes())
     return folder / "README.md"
 
 
-def about(name: str, record: DatasetRecord) -> str:
-    """What the model is."""
-    classes = ", ".join(record.labels)
-    return f"""# {name}
-
-A small dual encoder that finds pictures of {record.title} by text and by picture: a 4-block convolutional network
-for pictures and a BiLSTM for text, in one space, trained from scratch.
-It knows {len(record.labels)} classes: {classes}."""
+def card_module(folder: Path):
+    """The `card` module of the package that opens a model folder; a folder without a config is a card of CLIP's."""
+    config = folder / "config.json"
+    kind = json.loads(config.read_text(encoding="utf-8"))["model_type"] if config.is_file() else "clip"
+    package = FAMILIES[kind][0].rpartition(".")[0]
+    return importlib.import_module(f"{package}.card")
 
 
-def use(name: str, release: str, record: DatasetRecord) -> str:
-    """How to run it."""
-    return f"""## Use
-
-Without RecTrio, by the code this folder carries:
-
-```python
-from transformers import pipeline
-
-classify = pipeline("zero-shot-image-classification", model="{name}", trust_remote_code=True)
-classify("picture.png", candidate_labels=["a pair of boots", "a summer dress"], hypothesis_template="{{}}")
-```
-
-With RecTrio, on OpenVINO and with an index:
-
-```python
-from index_builders import open_searcher
-
-for hit in open_searcher(release="{release}", dataset="{record.name}").search("a pair of boots", 10):
-    print(hit.item.label, hit.score)
-```"""
-
-
-def training(log: dict, record: DatasetRecord) -> str:
-    """How it was trained."""
-    plan, place = log["plan"], log["environment"]
-    precision = "bfloat16 in the convolutions" if place["bfloat16"] else "float32"
-    return f"""## Training
-
-`python -m rectrio_models train --dataset {record.name} --out DIR`: {plan["epochs"]} epochs and {plan["finish"]}
-finishing ones in {log["seconds"] / 60:.1f} minutes on {place["machine"]}
-({place["instructions"]}, {precision}), seed {plan["seed"]}, {log["parameters"]:,} parameters.
-
-- Loss: the pairwise sigmoid of SigLIP ([arXiv 2303.15343](https://arxiv.org/abs/2303.15343)), for which every picture
-  and every text of the same class are a positive pair, as in UniCL
-  ([arXiv 2204.03610](https://arxiv.org/abs/2204.03610)).
-- Text: sentences drawn anew for every step from templates over nouns, cuts, materials, uses and wearers, and ten
-  written descriptions a class, with words dropped and misspelt.
-- Pictures: moved by up to {plan["shift"]} pixels, mirrored, partly blacked out; easy ones are left out of most epochs
-  (InfoBatch, [arXiv 2303.04947](https://arxiv.org/abs/2303.04947)).
-- AdamW, learning rate {plan["learning_rate"]} after a warm-up, then down in a straight line to 0.
-- The finishing epochs start from the best weights so far and show every picture plain.
-- {plan["validation"]:,} of the training pictures are held out; of the averaged weights after each epoch, those that
-  did best on them are kept (epoch {log["best_epoch"]}).
-
-![loss and validation accuracy by epoch](training.png)"""
+def results(measured: list[Figures]) -> list[EvalResult]:
+    """The accuracies for the card's head."""
+    hub_ids = {record.title: record.hub_id for record in DATASETS.values()}
+    return [
+        EvalResult(
+            task_type="zero-shot-image-classification" if "class" in figure.key else "image-text-retrieval",
+            dataset_type=hub_ids.get(figure.data.split(",")[0], "other"),
+            dataset_name=figure.data,
+            metric_type=figure.key,
+            metric_name=figure.what,
+            metric_value=round(figure.value, 4),
+        )
+        for figures in measured
+        if figures.name == "evaluation"
+        for figure in figures.figures
+    ]
 
 
 def table(figures: Figures) -> str:
     """One command's figures."""
     title = {"evaluation": "Accuracy", "bench": "Speed", "gallery": "The gallery and the page"}[figures.name]
+    of = f" Weights: {figures.origin['weights']}." if "weights" in figures.origin else ""
     rows = "\n".join(f"| {figure.what} | {figure} | {figure.n:,} | {figure.data} |" for figure in figures.figures)
     return f"""## {title}
 
@@ -140,16 +94,4 @@ def table(figures: Figures) -> str:
 | --- | ---: | ---: | --- |
 {rows}
 
-Measured by `{figures.origin["command"]}` on {figures.origin["machine"]}; {figures.origin["versions"]}."""
-
-
-def limits(record: DatasetRecord) -> str:
-    """What it cannot do."""
-    return f"""## Limits
-
-- It has seen {record.title} alone. Whatever it is shown or asked for, it answers with the nearest of what it knows;
-  the score says how near.
-- It reads English. The held-out sentences are kept out of training as sentences; most of their words are not, so
-  words that training never had may fare worse.
-- Pictures are fitted into the square it was trained on and prepared as the data set's own were: one subject, on a
-  plain ground."""
+Measured by `{figures.origin["command"]}` on {figures.origin["machine"]}; {figures.origin["versions"]}.{of}"""

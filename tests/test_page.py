@@ -20,8 +20,9 @@ FLAGS = (
 
 
 @pytest.fixture(scope="module")
-def served(tiny_folder, tmp_path_factory):
-    given = ["--release", str(tiny_folder), "--dataset", "fashion-mnist"]
+def served(tiny_folder, clip_folder, tmp_path_factory):
+    given = ["--release", str(tiny_folder), "--beside", str(clip_folder), "--dataset", "fashion-mnist"]
+    given += ["--precision", "f32"]
     with serve(tmp_path_factory.mktemp("page"), *given) as page:
         yield page
 
@@ -112,13 +113,13 @@ def test_an_empty_query_says_so_and_leaves_no_old_results(page):
     wait(page, lambda b: not results(b), "the emptied results")
 
 
-def image_tab(browser):
-    (tab,) = (t for t in browser.find_elements(By.CSS_SELECTOR, "button[role=tab]") if t.text == "Image search")
+def open_tab(browser, name):
+    (tab,) = (t for t in browser.find_elements(By.CSS_SELECTOR, "button[role=tab]") if t.text == name)
     tab.click()
 
 
 def test_upload_a_picture(page, photo, tmp_path):
-    image_tab(page)
+    open_tab(page, "Image search")
     wait(page, lambda b: len(results(b)) == 10, "one picture of each class")
     (tmp_path / "photo.jpg").write_bytes(encoded(photo, "JPEG"))
     page.find_element(By.CSS_SELECTOR, "#picture input[type=file]").send_keys(str(tmp_path / "photo.jpg"))
@@ -127,7 +128,7 @@ def test_upload_a_picture(page, photo, tmp_path):
 
 
 def test_upload_what_is_no_picture(page, tmp_path):
-    image_tab(page)
+    open_tab(page, "Image search")
     wait(page, lambda b: len(results(b)) == 10, "one picture of each class")
     (tmp_path / "report.png").write_bytes(b"%PDF-1.7 and so on")
     page.find_element(By.CSS_SELECTOR, "#picture input[type=file]").send_keys(str(tmp_path / "report.png"))
@@ -135,11 +136,39 @@ def test_upload_what_is_no_picture(page, tmp_path):
 
 
 def test_start_from_a_picture_of_the_gallery(page):
-    image_tab(page)
+    open_tab(page, "Image search")
     wait(page, lambda b: len(results(b)) == 10, "one picture of each class")
     results(page)[0].click()
     wait(page, lambda b: in_sight(b, "picture encoded in"), "an answer")
     wait(page, lambda b: len(results(b)) == 12, "12 results")
+
+
+def test_compare_by_text_and_by_picture(page, photo, tmp_path, tiny_folder, clip_folder):
+    open_tab(page, "Compare")
+    box = wait(page, lambda b: b.find_element(By.CSS_SELECTOR, "#both-query textarea, #both-query input"), "the box")
+    box.send_keys("a pair of boots", Keys.ENTER)
+    wait(page, lambda b: in_sight(b, "overlap@12"), "the comparison", seconds=120)
+    wait(page, lambda b: len(results(b)) == 24, "two columns of 12")
+    left, right = (page.find_element(By.ID, f"{side}-results") for side in ("left", "right"))
+    assert left.rect["x"] + left.rect["width"] <= right.rect["x"], "side by side"
+    assert tiny_folder.name in left.text
+    assert clip_folder.name in right.text
+    assert "◆ only here" in left.text
+    (tmp_path / "photo.jpg").write_bytes(encoded(photo, "JPEG"))
+    page.find_element(By.CSS_SELECTOR, "#both-picture input[type=file]").send_keys(str(tmp_path / "photo.jpg"))
+    wait(page, lambda b: not box.get_attribute("value"), "the emptied box: the picture is asked now")
+    wait(page, lambda b: len(results(b)) == 24, "two columns of 12")
+
+
+def test_what_is_this(page, photo, tmp_path):
+    open_tab(page, "What is this?")
+    (tmp_path / "photo.jpg").write_bytes(encoded(photo, "JPEG"))
+    upload = wait(page, lambda b: b.find_element(By.CSS_SELECTOR, "#unknown input[type=file]"), "the place for it")
+    upload.send_keys(str(tmp_path / "photo.jpg"))
+    wait(page, lambda b: b.find_elements(By.CSS_SELECTOR, "#unknown img"), "the picture")
+    page.find_element(By.ID, "what-is-this").click()
+    wait(page, lambda b: in_sight(b, "told in"), "an answer", seconds=120)
+    assert "%" in page.find_element(By.ID, "verdict").text
 
 
 def test_by_keyboard_alone(page):
