@@ -4,6 +4,7 @@ All run in one process, in turns, so that a slow time of the machine meets all o
 process costs as a whole (loading, memory) is measured in processes of its own.
 """
 
+import itertools
 import json
 import os
 import statistics
@@ -14,6 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tqdm import tqdm
+
 from rectrio_models.datasets import DATASETS
 from rectrio_models.descriptions import descriptions_of
 from rectrio_models.encoder import Encoder
@@ -23,22 +26,32 @@ from rectrio_models.formats import pictures_of
 from rectrio_models.releases import RELEASES, load_encoder, model_folder
 
 SECONDS = 8.0  # that each encoder spends on one kind of work, at about
-TURNS = 10  # into which that time is cut, each encoder's after another's
-BATCH = 256  # pictures at once
+TURNS = 5  # into which that time is cut, each encoder's after another's
+BATCH = 64  # pictures at once
+WARM_UP = 0.15  # share of a turn whose runs do not count
 LOADS = 3
 TEN_WORDS = "a pair of warm black boots for walking in snow"
 PRECISIONS = ("f32", "bf16", "int8")
 
 # loads an encoder and asks it once, in a process of its own: prints the peak memory in MB
 LOAD = """
-import resource, sys
+import sys
+from pathlib import Path
 from PIL import Image
 from rectrio_models import load_encoder
 release, backend, precision = sys.argv[1:]
 encoder = load_encoder(release, backend=backend, precision=precision, checked=False)
 encoder.encode_text(["a pair of boots"])
 encoder.encode_images([Image.new("RGB", (320, 240))])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+status = Path("/proc/self/status")  # on Linux, as getrusage has the parent's peak there
+if status.exists():
+    print(next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 1e3)
+elif sys.platform == "win32":
+    import psutil
+    print(psutil.Process().memory_info().peak_wset / 1e6)
+else:
+    import resource
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
 """
 
 
@@ -68,12 +81,13 @@ def bench(release: str, *, dataset: str | None = None, seconds: float = SECONDS)
         which.encode_images(pictures)
 
     figures = []
-    for key, what, work, divisor in (
+    kinds = (
         ("picture", "encode one picture", picture, 1),
         ("sentence", "encode one sentence", sentence, 1),
         ("ten_words", "encode a text of ten words", ten_words, 1),
         ("batch", f"encode a picture, {BATCH:,} at once", batch, BATCH),
-    ):
+    )
+    for key, what, work, divisor in tqdm(kinds, desc=f"measuring {release}", leave=False):
         figures += timed(key, what, in_turns(encoders, work, seconds), divisor, record.title)
     figures += processes(release, [name.split()[-1] for name in encoders if name != "PyTorch"])
     size = sum(file.stat().st_size for file in weights_of(model_folder(release))) / 1e6
@@ -110,22 +124,16 @@ def in_turns(
     """The seconds of each run of `work` by encoder, in turns, each after a warm-up of its own: the idle threads of one
     go on spinning for a while, and would slow the next."""
     taken: dict[str, list[float]] = {name: [] for name in encoders}
-    run = 0
-    for _ in range(TURNS):
-        for name, encoder in encoders.items():
-            began = time.perf_counter()
-            warm = False
-            while time.perf_counter() - began < seconds / TURNS or not warm:
-                started = time.perf_counter()
-                work(encoder, run)
-                run += 1
-                if warm:
-                    taken[name].append(time.perf_counter() - started)
-                warm = warm or time.perf_counter() - began > 0.15 * seconds / TURNS
-            if not taken[name]:  # one run outlasts the turn: its warm-up is all there was
-                work_started = time.perf_counter()
-                work(encoder, run)
-                taken[name].append(time.perf_counter() - work_started)
+    for turn, name in itertools.product(range(TURNS), encoders):
+        began, runs = time.perf_counter(), 0
+        while runs < 2 or time.perf_counter() - began < seconds / TURNS:
+            started = time.perf_counter()
+            work(encoders[name], len(taken[name]) + turn)
+            runs += 1
+            if runs > 1 and time.perf_counter() - began > WARM_UP * seconds / TURNS:
+                taken[name].append(time.perf_counter() - started)
+        if not taken[name]:
+            taken[name].append(time.perf_counter() - started)
     return taken
 
 
