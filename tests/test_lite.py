@@ -2,7 +2,6 @@
 pictures, and the training of its head.
 """
 
-import functools
 import json
 import random
 import shutil
@@ -21,6 +20,7 @@ from rectrio_models.errors import DataError, ModelError, TrainingError
 from rectrio_models.lite import emoji, training, wordnet
 from rectrio_models.lite.bases import EFFICIENTNET, MINILM, Base
 from rectrio_models.lite.texts import Targets, fill
+from rectrio_models.pictures import open_picture
 from rectrio_models.releases import model_folder
 from tests.conftest import absent
 
@@ -193,6 +193,16 @@ def test_garments_are_told_apart_that_it_was_never_shown(encoder):
     assert (likely.argmax(axis=1) == np.array(rows["label"])).mean() > 0.3
 
 
+@pytest.fixture(scope="module")
+def stamps(encoder):
+    """Tux Paint's drawings and photos: their files, and their embeddings."""
+    if not STAMPS.is_dir():
+        absent("Debian's tuxpaint-stamps-default")
+    files = [file for file in sorted(STAMPS.rglob("*.png")) if "symbols" not in file.parts]
+    vectors = encoder.encode_images([open_picture(file) for file in files])
+    return [file.relative_to(STAMPS).as_posix() for file in files], vectors
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "file"),
@@ -202,21 +212,11 @@ def test_garments_are_told_apart_that_it_was_never_shown(encoder):
         ("an elephant in the wild", "animals/mammals/elephant.png"),
     ],
 )
-def test_stamps_are_found_by_what_they_show(encoder, query, file):
+def test_stamps_are_found_by_what_they_show(encoder, stamps, query, file):
     """Among the five best of all stamps but symbols."""
-    found = stamps()
-    best = np.argsort(-encoder.encode_images([picture for _, picture in found]) @ encoder.encode_text([query])[0])[:5]
-    assert file in [found[row][0] for row in best]
-
-
-@functools.cache
-def stamps():
-    from rectrio_models.pictures import open_picture
-
-    if not STAMPS.is_dir():
-        absent("Debian's tuxpaint-stamps-default")
-    files = [file for file in sorted(STAMPS.rglob("*.png")) if "symbols" not in file.parts]
-    return [(file.relative_to(STAMPS).as_posix(), open_picture(file)) for file in files]
+    files, vectors = stamps
+    best = np.argsort(-vectors @ encoder.encode_text([query])[0])[:5]
+    assert file in [files[row] for row in best]
 
 
 # --- the training of the head -------------------------------------------------------------------------------------

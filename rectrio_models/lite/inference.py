@@ -17,7 +17,7 @@ from rectrio_models.cache import cache_root, one_at_a_time, sha256_of, whole_fol
 from rectrio_models.encoder import Encoder, Vectors
 from rectrio_models.errors import ModelError
 from rectrio_models.lite.bases import Base
-from rectrio_models.lite.pixels import pixel_values
+from rectrio_models.lite.pixels import SIDE, squares
 from rectrio_models.releases import read_json
 from rectrio_models.towers import Tower, compiled_tower, save_tower
 
@@ -83,8 +83,8 @@ class LiteEncoder(Encoder):
         """Embed pictures: unit float32 (len(images), dim)."""
         out = np.empty((len(images), self.dim), np.float32)
         for start in range(0, len(images), PICTURES_AT_ONCE):
-            batch = pixel_values(images[start : start + PICTURES_AT_ONCE])  # (B, 3, 224, 224)
-            out[start : start + len(batch)] = self._image(pixel_values=batch)
+            batch = squares(images[start : start + PICTURES_AT_ONCE])  # (B, 224, 224, 3) uint8
+            out[start : start + len(batch)] = self._image(pixels=batch)
         return out
 
     def count_tokens(self, text: str) -> int:
@@ -111,7 +111,7 @@ def export_towers(folder: Path, config: dict, out: Path) -> None:
     import torch
 
     image, text, tokenizer = load_torch(folder, config)
-    convert(image, {"pixel_values": torch.zeros(2, 3, 224, 224)}, out / "image.xml")
+    convert(image, {"pixels": torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8)}, out / "image.xml")
     ids = torch.ones(2, 3, dtype=torch.int64)
     convert(text, {"input_ids": ids, "attention_mask": ids}, out / "text.xml")
     (out / "tokenizer.json").write_text(tokenizer, encoding="utf-8")

@@ -8,29 +8,32 @@ embedding from MiniLM: near the weights of the classes that it names.
 import io
 import json
 
-import safetensors.torch
 import torch
 import torch.nn.functional as F
 from efficientnet_lite_pytorch import EfficientNet
+from safetensors.torch import load
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
 from rectrio_models.lite.bases import Base
 
+MEAN, SCALE = 127.0, 128.0  # of pixels, as the Lite models were trained, for each channel alike
+
 
 class FeatureTower(nn.Module):
-    """Pixel values (B, 3, 224, 224) → EfficientNet's features (B, 1280): what its classifier is linear in."""
+    """Pixels (B, 224, 224, 3), uint8 → EfficientNet's features (B, 1280): what its classifier is linear in."""
 
     def __init__(self, network: EfficientNet):
         super().__init__()
         self.network = network
 
-    def forward(self, pixel_values: Tensor) -> Tensor:
-        return self.network.extract_features(pixel_values).mean(dim=(2, 3))
+    def forward(self, pixels: Tensor) -> Tensor:
+        standard = (pixels.permute(0, 3, 1, 2).to(torch.float32) - MEAN) / SCALE  # (B, 3, 224, 224)
+        return self.network.extract_features(standard).mean(dim=(2, 3))
 
 
 class ImageTower(nn.Module):
-    """Pixel values (B, 3, 224, 224) → unit embeddings (B, dim)."""
+    """Pixels (B, 224, 224, 3), uint8 → unit embeddings (B, dim)."""
 
     def __init__(self, features: FeatureTower, *, mean: Tensor, projection: Tensor):
         super().__init__()
@@ -38,8 +41,8 @@ class ImageTower(nn.Module):
         self.register_buffer("mean", mean)  # (1280,)
         self.register_buffer("projection", projection)  # (1280, dim)
 
-    def forward(self, pixel_values: Tensor) -> Tensor:
-        return F.normalize((self.features(pixel_values) - self.mean) @ self.projection, dim=1)
+    def forward(self, pixels: Tensor) -> Tensor:
+        return F.normalize((self.features(pixels) - self.mean) @ self.projection, dim=1)
 
 
 class SentenceTower(nn.Module):
@@ -91,6 +94,6 @@ def load_efficientnet(base: Base) -> EfficientNet:
 def load_minilm(base: Base) -> BertModel:
     """The text base, ready for inference; raises ModelError as `Base.read` does."""
     bert = BertModel(BertConfig(**json.loads(base.read("config.json"))), add_pooling_layer=False)
-    weights = safetensors.torch.load(base.read("model.safetensors"))
+    weights = load(base.read("model.safetensors"))
     bert.load_state_dict({name: weights[name] for name in bert.state_dict() if name in weights}, strict=False)
     return bert.eval()

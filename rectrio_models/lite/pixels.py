@@ -1,4 +1,4 @@
-"""Pictures to EfficientNet-Lite's pixel values with Pillow and NumPy alone."""
+"""Pictures to what the image tower looks at, with Pillow and NumPy alone."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,14 @@ import numpy as np
 from PIL import Image
 
 SIDE = 224
-MEAN, SCALE = 127.0, 128.0  # as the Lite models were trained, for each channel alike
 
 
-def pixel_values(pictures: Sequence[Image.Image]) -> np.ndarray:
-    """Whole pictures pressed into a square and standardised, float32 (n, 3, SIDE, SIDE).
+def squares(pictures: Sequence[Image.Image]) -> np.ndarray:
+    """Whole pictures pressed into a square, uint8 (n, SIDE, SIDE, 3).
 
-    Nothing is cut off and nothing is laid around: on photos and on drawings, pressing found as much as either did.
+    Nothing is cut off and nothing is laid around: on photos of animals, padding and cropping found no more.
     """
-    out = np.empty((len(pictures), 3, SIDE, SIDE), np.float32)
+    out = np.empty((len(pictures), SIDE, SIDE, 3), np.uint8)
     for row, picture in enumerate(pictures):
-        square = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-        out[row] = np.asarray(square).transpose(2, 0, 1)
-    out -= MEAN
-    out /= SCALE
+        out[row] = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     return out

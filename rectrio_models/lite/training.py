@@ -32,7 +32,7 @@ from rectrio_models.figures import machine
 from rectrio_models.lite.bases import EFFICIENTNET, MINILM
 from rectrio_models.lite.emoji import emoji
 from rectrio_models.lite.modeling import FeatureTower, SentenceTower, kernel, load_efficientnet, load_minilm
-from rectrio_models.lite.pixels import SIDE, pixel_values
+from rectrio_models.lite.pixels import SIDE, squares
 from rectrio_models.lite.texts import NounText, Targets, noun_texts
 from rectrio_models.lite.wordnet import PLACE, class_synsets, read_wordnet
 
@@ -46,10 +46,10 @@ class Plan:
     """Everything that decides what a run ends with, but for the data."""
 
     dim: int = 512
-    landmarks: int = 4500  # common nouns that texts are measured against, beside the names of emoji
+    landmarks: int = 4500  # common nouns and glosses that texts are measured against, beside the names of emoji
     sharpness: float = 3.0  # of the kernel exp(sharpness · (cosine - 1))
     ridge: float = 0.5
-    texts: int = 30_000  # of WordNet's, those that count most
+    texts: int = 36_000  # of WordNet's, those that count most
     spread: float = 0.3  # how far chance decides which those are: weights are multiplied by a share to this power
     held_out: float = 0.03  # share of the nouns kept out of training, to measure it
     emoji_weight: float = 1.0  # of an emoji's name, where a text of WordNet's has 1 on average
@@ -93,7 +93,7 @@ def align(plan: Plan, out: Path, *, wordnet: Path = PLACE) -> Path:
     embedded = embed(sentences, tokenizer, texts)  # (n, 384)
     text_mean = embedded[: len(shown)].mean(dim=0)
     embedded = F.normalize(embedded - text_mean, dim=1)
-    bare = [row for row, text in enumerate(shown) if text.text == text.lemma]
+    bare = [row for row, text in enumerate(shown) if text.text == text.lemma or not text.lemma]
     bare.sort(key=lambda row: -shown[row].weight)
     landmarks = embedded[bare[: plan.landmarks] + list(range(len(shown), len(texts)))]  # (m, 384)
     weights = ridge_regression(kernel(embedded, landmarks, plan.sharpness), wanted, counts, plan.ridge)
@@ -162,11 +162,11 @@ def mean_features(network) -> torch.Tensor:
 
 def look_at(network, pictures: Iterable[tuple[Image.Image, str]]) -> tuple[list[str], torch.Tensor]:
     """The names of pictures, and their features, (n, 1280)."""
-    tower = quick(FeatureTower(network).eval(), {"pixel_values": torch.zeros(2, 3, SIDE, SIDE)})
+    tower = quick(FeatureTower(network).eval(), {"pixels": torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8)})
     names, features = [], []
     for picture, name in tqdm(pictures, desc="looking at emoji", unit=" pictures", leave=False):
         names.append(name)
-        features.append(torch.from_numpy(tower(pixel_values([picture]))[0].copy()))  # (1, 1280)
+        features.append(torch.from_numpy(tower(squares([picture]))[0].copy()))  # (1, 1280)
     return names, torch.cat(features)
 
 
