@@ -28,6 +28,11 @@ def main(argv: list[str] | None = None) -> int:
     again.add_argument("--fresh", action="store_true", help="throw the unfinished run in --out away")
     train.set_defaults(run=run_train)
 
+    align = commands.add_parser("align", help="train V2 lite's head, which brings texts to where pictures lie")
+    align.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    align.add_argument("--seed", type=int, default=0)
+    align.set_defaults(run=run_align)
+
     evaluate = commands.add_parser("evaluate", help="measure retrieval on real pictures; figures go into the card")
     evaluate.add_argument(
         "--release", action="append", help="a release, a model folder or a Hub id; two or more are compared"
@@ -86,6 +91,12 @@ def run_train(args: argparse.Namespace) -> None:
 
     write_card(args.out)
     print(f"The model is in {args.out}. Measure it: python -m rectrio_models evaluate --release {args.out}")
+
+
+def run_align(args: argparse.Namespace) -> None:
+    from rectrio_models.lite.training import Plan, align
+
+    print(f"The head is in {align(Plan(seed=args.seed), args.out)}.")
 
 
 def run_evaluate(args: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from rectrio_models.network import hub_reachable
 FAMILIES = {
     "rectrio": ("rectrio_models.dual_encoder.inference", "DualEncoder"),
     "clip": ("rectrio_models.clip.inference", "open_clip"),
+    "rectrio-lite": ("rectrio_models.lite.inference", "LiteEncoder"),
 }
 
 
@@ -58,6 +59,15 @@ RELEASES = {
             dataset="fashion-mnist",
             suits="your pictures are of anything, in words that nobody foresaw, and some hundred megabytes and more "
             "milliseconds are no matter",
+        ),
+        Release(
+            name="v2-lite",
+            title="V2 lite: EfficientNet-Lite0 and MiniLM, aligned by us",
+            version="V2",
+            folder="rectrio-v2-lite",
+            dataset="fashion-mnist",
+            suits="your pictures are of things and animals that have a name, no hub is within reach, and a few "
+            "milliseconds is all there is",
         ),
     ]
 }
