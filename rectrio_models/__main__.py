@@ -39,6 +39,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     evaluate.add_argument("--dataset", default="fashion-mnist")
     evaluate.add_argument("--data", type=Path)
+    evaluate.add_argument(
+        "--split", choices=["train", "test", "all"], help="compare on this split; the gallery's by default"
+    )
     evaluate.add_argument("--limit", type=int, help="compare on so many pictures, as many of each class")
     evaluate.add_argument("--json", type=Path, help="write the figures here instead of into the card")
     add_encoder_options(evaluate)
@@ -100,15 +103,17 @@ def run_align(args: argparse.Namespace) -> None:
 
 
 def run_evaluate(args: argparse.Namespace) -> None:
+    from rectrio_models.captions import CAPTIONED
     from rectrio_models.datasets import dataset_record
     from rectrio_models.evaluation import evaluate
     from rectrio_models.figures import refuse_hub_folder
     from rectrio_models.releases import card_folder, load_encoder
 
-    dataset, releases = dataset_record(args.dataset), args.release or ["v1-fashion"]
-    if len(releases) > 1 or args.limit is not None:
-        run_comparison(args, dataset, releases)
+    releases = args.release or ["v1-fashion"]
+    if len(releases) > 1 or args.limit or args.split or args.dataset in CAPTIONED:
+        run_comparison(args, releases)
         return
+    dataset = dataset_record(args.dataset)
     folder = card_folder(releases[0])
     refuse_hub_folder(releases[0], folder, args.json)
     if args.data and not args.json:
@@ -119,15 +124,24 @@ def run_evaluate(args: argparse.Namespace) -> None:
     figures.keep(folder, args.json)
 
 
-def run_comparison(args: argparse.Namespace, dataset, releases: list[str]) -> None:
-    from rectrio_models.comparison import compare_encoders, keep_comparison
+def run_comparison(args: argparse.Namespace, releases: list[str]) -> None:
+    from rectrio_models.captions import CAPTIONED
+    from rectrio_models.comparison import compare_encoders, compare_on_captions, keep_comparison
+    from rectrio_models.datasets import dataset_record
     from rectrio_models.releases import load_encoder, title_of
 
-    encoders = [load_encoder(name, gallery=dataset.name, **encoder_options(args)) for name in releases]
-    found = compare_encoders(encoders, dataset, data=args.data, limit=args.limit)
+    captioned = CAPTIONED.get(args.dataset)
+    if captioned is None:
+        dataset = dataset_record(args.dataset)
+    gallery = None if captioned else dataset.name
+    encoders = [load_encoder(name, gallery=gallery, **encoder_options(args)) for name in releases]
+    if captioned:
+        found = compare_on_captions(encoders, captioned, data=args.data)
+    else:
+        found = compare_encoders(encoders, dataset, split=args.split, data=args.data, limit=args.limit)
     for name, figures in found.items():
         print(f"\n{title_of(name)}\n{figures.table()}")
-    print(f"\nThe comparison is in {keep_comparison(found, dataset, args.json)}.")
+    print(f"\nThe comparison is in {keep_comparison(found, args.dataset, args.json)}.")
 
 
 def run_bench(args: argparse.Namespace) -> None:

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from rectrio_models.cache import write_whole
+from rectrio_models.captions import CaptionedSet, squares
 from rectrio_models.datasets import HUB_CARDS, DatasetRecord
 from rectrio_models.descriptions import descriptions_of
 from rectrio_models.encoder import Encoder, Vectors
 from rectrio_models.errors import DataError
 from rectrio_models.evaluation import QUERIES_AT_ONCE, class_vectors, encode_pictures
 from rectrio_models.figures import Figure, Figures, origin
-from rectrio_models.releases import title_of
 
 RESAMPLES = 2000
 COMPARISONS = HUB_CARDS / "comparisons"  # one JSON file for each data set
@@ -31,7 +32,7 @@ class Metric:
 
     key: str
     what: str
-    of: str  # "class", "image" or "text"
+    of: str  # "class", "image", "text" or "caption"
 
 
 METRICS = (
@@ -48,12 +49,47 @@ METRICS = (
 )
 
 
-def compare_encoders(
-    encoders: Sequence[Encoder], dataset: DatasetRecord, *, data: Path | None = None, limit: int | None = None
+CAPTION_METRICS = tuple(
+    Metric(f"{way}_recall_at_{k}", f"{what} recall@{k}: the one that belongs to it", "caption")
+    for way, what, ranks in (("text", "text→image", (1, 5, 10)), ("picture", "image→text", (10,)))
+    for k in ranks
+)
+
+
+def compare_on_captions(
+    encoders: Sequence[Encoder], captioned: CaptionedSet, *, data: Path | None = None
 ) -> dict[str, Figures]:
-    """The figures of every encoder by its name, on the gallery's split of a data set, or on `limit` pictures of it,
-    as many of each class. Raises DataError when that is not to be had, or leaves fewer than two pictures a class."""
-    pictures = dataset.load(dataset.gallery_split, data=data)
+    """The figures of every encoder by its name, on pictures with a caption each: how often a caption finds its picture,
+    and a picture its caption. Raises DataError when the set is not to be had."""
+    files, captions = captioned.load(data)
+    found = {}
+    for encoder in encoders:
+        bar = tqdm(squares(files), total=len(files), desc=f"{encoder.name}: {captioned.title}", leave=False)
+        scores = encoder.encode_text(captions) @ np.concatenate([encoder.encode_images([p]) for p in bar]).T  # (n, n)
+        own = scores.diagonal()  # (n,)
+        ranks = {"text": (scores > own[:, None]).sum(axis=1), "picture": (scores > own[None, :]).sum(axis=0)}
+        figures = []
+        for metric in CAPTION_METRICS:
+            way, _, k = metric.key.partition("_recall_at_")
+            values = (ranks[way] < int(k)).astype(np.float64)
+            figures.append(figure(metric, values, f"{captioned.title}, {len(files):,} pictures"))
+        found[encoder.name] = Figures("comparison", origin(encoder, command_of(encoders, captioned.name)), figures)
+    return found
+
+
+def compare_encoders(
+    encoders: Sequence[Encoder],
+    dataset: DatasetRecord,
+    *,
+    split: str | None = None,
+    data: Path | None = None,
+    limit: int | None = None,
+) -> dict[str, Figures]:
+    """The figures of every encoder by its name, on a split of a data set, its gallery's by default, or on `limit`
+    pictures of it, as many of each class. Raises DataError when that is not to be had, or leaves fewer than two
+    pictures a class."""
+    split = split or dataset.gallery_split
+    pictures = dataset.load(split, data=data)
     rows = balanced(np.array(pictures["label"]), limit)
     if limit is not None:
         pictures = pictures.select(rows)
@@ -63,11 +99,12 @@ def compare_encoders(
     descriptions = descriptions_of(dataset.name)
     texts = [(text, label) for label, held_out in descriptions.held_out.items() for text in held_out]
     wanted = np.array([dataset.labels.index(label) for _, label in texts])  # (T,)
-    command = "python -m rectrio_models evaluate " + " ".join(f"--release {encoder.name}" for encoder in encoders)
-    command += f" --dataset {dataset.name}" + (f" --limit {limit}" if limit else "")
+    options = {"--split": split, "--data": "DIR" if data else None, "--limit": limit}
+    command = command_of(encoders, dataset.name)
+    command += "".join(f" {option} {value}" for option, value in options.items() if value)
     found = {}
     for encoder in encoders:
-        vectors = encode_pictures(encoder, pictures, title=f"{title_of(encoder.name)}: {dataset.title}")
+        vectors = encode_pictures(encoder, pictures, title=f"{encoder.name}: {dataset.title}")
         classes = {
             "class_accuracy": class_vectors(encoder, descriptions),
             "zero_shot_accuracy": encoder.label_vectors(dataset.labels),
@@ -77,16 +114,22 @@ def compare_encoders(
         queries = encoder.encode_text([text for text, _ in texts])
         values |= retrieval("text", queries, wanted, vectors, labels, same=False)
         figures = [
-            figure(metric, values[metric.key].astype(np.float64), f"{dataset.title}, {len(labels):,} pictures")
+            figure(metric, values[metric.key].astype(np.float64), f"{dataset.title}, {split}, {len(labels):,} pictures")
             for metric in METRICS
         ]
         found[encoder.name] = Figures("comparison", origin(encoder, command), figures)
     return found
 
 
-def keep_comparison(found: dict[str, Figures], dataset: DatasetRecord, json_path: Path | None) -> Path:
+def command_of(encoders: Sequence[Encoder], dataset: str) -> str:
+    """The command that compares encoders on a data set."""
+    releases = " ".join(f"--release {encoder.name}" for encoder in encoders)
+    return f"python -m rectrio_models evaluate {releases} --dataset {dataset}"
+
+
+def keep_comparison(found: dict[str, Figures], dataset: str, json_path: Path | None) -> Path:
     """Write a comparison as JSON, into COMPARISONS and its page when no other place is named; returns the place."""
-    path = json_path or COMPARISONS / f"{dataset.name}.json"
+    path = json_path or COMPARISONS / f"{dataset}.json"
     content = {name: dataclasses.asdict(figures) for name, figures in found.items()}
     write_whole(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     if json_path is None:

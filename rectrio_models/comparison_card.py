@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from rectrio_models.cache import write_whole
-from rectrio_models.comparison import COMPARISONS, METRICS
-from rectrio_models.datasets import DATASETS, HUB_CARDS
+from rectrio_models.comparison import COMPARISONS
+from rectrio_models.datasets import HUB_CARDS
 from rectrio_models.figures import Figure, Figures
 from rectrio_models.releases import RELEASES, Release
 
@@ -74,13 +74,12 @@ def accuracy(path: Path) -> str:
     }
     keyed = {name: {figure.key: figure for figure in figures.figures} for name, figures in found.items()}
     first = next(iter(found.values()))
-    rows = []
-    for metric in METRICS:
-        n = first.figures[0].n if metric.of != "text" else keyed[next(iter(found))][metric.key].n
-        rows.append((f"{metric.what} (n = {n:,})", [str(figures[metric.key]) for figures in keyed.values()]))
-    title = DATASETS[path.stem].title if path.stem in DATASETS else path.stem
+    rows = [
+        (f"{figure.what} (n = {figure.n:,})", [str(figures[figure.key]) for figures in keyed.values()])
+        for figure in first.figures
+    ]
     return (
-        f"## Accuracy on {title}\n\n{table(['', *found], rows)}\n\n"
+        f"## Accuracy on {first.figures[0].data.split(',')[0]}\n\n{table(['', *found], rows)}\n\n"
         f"On {first.figures[0].data}; measured by `{first.origin['command']}` on {first.origin['machine']}."
     )
 

@@ -41,12 +41,14 @@ class DatasetRecord:
     one_split: bool = False  # it comes undivided: a fifth of it, told by the pictures' bytes, is the test split
 
     def load(self, split: str, *, data: str | Path | None = None) -> "datasets.Dataset":
-        """The split "train" or "test" as a Dataset with the features `image` (Image) and `label` (ClassLabel).
+        """The split "train" or "test" as a Dataset with the features `image` (Image) and `label` (ClassLabel); "all" of
+        a data set that comes undivided.
 
         Raises DataError when the path is not what it claims to be, or when no place has the data set.
         """
-        if split not in ("train", "test"):
-            raise DataError(f"“{split}” is no split of {self.title}; “train” and “test” are.")
+        splits = ("train", "test", "all") if self.one_split else ("train", "test")
+        if split not in splits:
+            raise DataError(f"“{split}” is no split of {self.title}; {', '.join(splits)} are.")
         if data is not None:
             return self._read(Path(data).expanduser(), split)
         for place in (self._hub, self._package, self._embedded):
@@ -67,9 +69,12 @@ class DatasetRecord:
         if not self.one_split or formats.splits_at(path) == ["train", "test"]:
             return formats.read_any(path, split, self.labels, self.aliases)
         inner = path / "raw-img"  # as Kaggle's archive of Animals-10 has it
-        named = formats.splits_at(path)[0] if path.exists() and formats.splits_at(path) else split
-        whole = formats.read_any(inner if inner.is_dir() else path, named, self.labels, self.aliases)
-        return formats.fifth(whole, rest=split == "train")
+        named = (formats.splits_at(path) if path.exists() else []) or ["train"]
+        whole = formats.read_any(inner if inner.is_dir() else path, named[0], self.labels, self.aliases)
+        return self._divided(whole, split)
+
+    def _divided(self, whole: "datasets.Dataset", split: str) -> "datasets.Dataset":
+        return formats.fifth(whole, rest=split == "train") if split != "all" else whole
 
     def gallery_version(self) -> str:
         """Eight hex digits that change with the embedded gallery; "hub" where there is none."""
@@ -97,7 +102,7 @@ class DatasetRecord:
         if not files:
             return None
         found = formats.read_parquet(files, self.labels, self.aliases)
-        return formats.fifth(found, rest=split == "train") if self.one_split else found
+        return self._divided(found, split) if self.one_split else found
 
     def _package(self, split: str) -> "datasets.Dataset | None":
         if self.package is None or formats.idx_file(self.package, split, "images") is None:

@@ -62,7 +62,7 @@ RELEASES = {
         ),
         Release(
             name="v2-lite",
-            title="V2 lite: EfficientNet-Lite0 and MiniLM, aligned by us",
+            title="v2-lite: EfficientNet-Lite0 and MiniLM",
             version="V2",
             folder="rectrio-v2-lite",
             dataset="fashion-mnist",
@@ -99,7 +99,7 @@ def title_of(release: str) -> str:
     if release not in RELEASES:
         return Path(release).name if Path(release).is_dir() else release
     if release == STAND_IN and not cached(RELEASES[V2].hub_id):
-        return f"{RELEASES[release].title}, offline stand-in: CLIP's weights are not here"
+        return f"{STAND_IN}, offline stand-in: CLIP's weights are not here"
     return RELEASES[release].title
 
 

@@ -28,7 +28,9 @@ def parts(folder: Path, name: str, release: str) -> Parts:
 
 def about(name: str, config: dict) -> str:
     """What it is, and what it stands on."""
-    bases = "\n".join(f"- `{base['package']}`, SHA-256 {hashes(base)}" for base in (config["image_base"], config["text_base"]))
+    bases = "\n".join(
+        f"- `{base['package']}`, SHA-256 {hashes(base)}" for base in (config["image_base"], config["text_base"])
+    )
     return f"""# {name}
 
 A zero-shot dual encoder that needs no model hub: ImageNet's EfficientNet-Lite0
@@ -79,8 +81,8 @@ with {log["landmarks"]:,} landmarks, solved in one step.
 
 {sources}
 
-Of {found["n"]} nouns that were kept out, {found["class_at_1"]:.0%} have a class that they name nearest of all thousand, and
-{found["class_at_10"]:.0%} have one among the nearest ten."""
+Of {found["n"]} nouns that were kept out, {found["class_at_1"]:.0%} have a class that they name nearest of all thousand,
+and {found["class_at_10"]:.0%} have one among the nearest ten."""
 
 
 LIMITS = """## Limits
