@@ -13,10 +13,10 @@ from rectrio_models.clip.pixels import PixelForm
 from rectrio_models.encoder import Encoder, Vectors
 from rectrio_models.errors import ModelError
 from rectrio_models.releases import read_json
-from rectrio_models.towers import Tower, compiled_tower, throughput_tower
+from rectrio_models.towers import AT_ONCE, Stream, compiled_tower, throughput_tower
 
 MANY_PICTURES = 16  # from so many on, the towers for building are worth their loading
-PICTURES_AT_ONCE, TEXTS_AT_ONCE = 64, 64  # that lie in memory together
+PICTURES_AT_ONCE, TEXTS_AT_ONCE = 64, 64
 
 
 class ClipEncoder(Encoder):
@@ -35,7 +35,7 @@ class ClipEncoder(Encoder):
         self._image_file = towers / IMAGE
         self._image = compiled_tower(towers / IMAGE, **self._options)
         self._text = compiled_tower(towers / TEXT, **self._options)
-        self._many: Tower | None = None
+        self._many: Stream | None = None
         self._loading = threading.Lock()
 
     def _use_facts(self, folder: Path, name: str, fingerprint: str) -> None:
@@ -71,15 +71,16 @@ class ClipEncoder(Encoder):
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """Embed pictures: unit float32 (len(images), dim)."""
-        many = len(images) >= MANY_PICTURES
-        step, tower = (PICTURES_AT_ONCE, self._tower_for_many()) if many else (1, self._image)
+        if len(images) >= MANY_PICTURES:
+            starts = range(0, len(images), AT_ONCE)
+            pixels = (self.form.pixels(images[start : start + AT_ONCE]) for start in starts)
+            return self._tower_for_many()({"pixel_values": batch} for batch in pixels)
         out = np.empty((len(images), self.dim), np.float32)
-        for start in range(0, len(images), step):
-            pixels = self.form.pixel_values(images[start : start + step])
-            out[start : start + len(pixels)] = tower(pixel_values=pixels)
+        for row, picture in enumerate(images):
+            out[row] = self._image(pixel_values=self.form.pixels([picture]))[0]
         return out
 
-    def _tower_for_many(self) -> Tower:
+    def _tower_for_many(self) -> Stream:
         with self._loading:
             self._many = self._many or throughput_tower(self._image_file, **self._options)
         return self._many
@@ -102,16 +103,16 @@ class TorchClipEncoder(ClipEncoder):
         self._cut.enable_padding(pad_id=self._cut.padding["pad_id"], length=self.max_tokens)
         self._model = CLIPModel.from_pretrained(folder, local_files_only=True).eval()
         self._torch = torch
-        self._image = self._embed_pixels
         self._text = self._embed_tokens
 
-    def _tower_for_many(self) -> Tower:
-        return self._image
-
-    def _embed_pixels(self, pixel_values: np.ndarray) -> np.ndarray:
-        with self._torch.inference_mode():
-            features = self._model.get_image_features(pixel_values=self._torch.from_numpy(pixel_values))
-        return unit(features)
+    def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
+        """Embed pictures: unit float32 (len(images), dim)."""
+        out = np.empty((len(images), self.dim), np.float32)
+        for start in range(0, len(images), PICTURES_AT_ONCE):
+            pixels = self._torch.from_numpy(self.form.pixel_values(images[start : start + PICTURES_AT_ONCE]))
+            with self._torch.inference_mode():
+                out[start : start + len(pixels)] = unit(self._model.get_image_features(pixel_values=pixels))
+        return out
 
     def _embed_tokens(self, **inputs: np.ndarray) -> np.ndarray:
         with self._torch.inference_mode():

@@ -42,12 +42,15 @@ class PixelForm:
             std=tuple(processor.image_std),
         )
 
+    def pixels(self, pictures: Sequence[Image.Image]) -> np.ndarray:
+        """Resized and cropped pixels, uint8 (n, height, width, 3), as the exported tower takes them."""
+        return np.stack([self.fitted(picture.convert("RGB")) for picture in pictures])
+
     def pixel_values(self, pictures: Sequence[Image.Image]) -> np.ndarray:
-        """Standardised pixels, float32 (n, 3, height, width)."""
+        """Standardised pixels, float32 (n, 3, height, width), as CLIPModel takes them."""
         scale = 1 / (255 * np.asarray(self.std, np.float32))
         shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
-        batch = np.stack([self.fitted(picture.convert("RGB")) for picture in pictures])  # (n, h, w, 3) uint8
-        return np.ascontiguousarray((batch * scale - shift).transpose(0, 3, 1, 2), np.float32)
+        return np.ascontiguousarray((self.pixels(pictures) * scale - shift).transpose(0, 3, 1, 2), np.float32)
 
     def fitted(self, picture: Image.Image) -> np.ndarray:
         """One RGB picture resized and cropped, uint8 (height, width, 3)."""

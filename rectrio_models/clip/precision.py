@@ -124,8 +124,10 @@ class Candidates:
 
     def encoder(self, precision: str) -> ClipEncoder:
         """The encoder in a precision, whether it holds or not."""
-        towers, rest = (self.towers, precision) if precision != "int8" else (self.quantised(), "f32")
-        salt = precision if precision != "int8" else f"int8 {self.gallery}"
+        towers, rest = self.towers, precision
+        if precision == "int8":  # what is not multiplied in int8 is done in bfloat16 where the device can
+            towers, rest = self.quantised(), "bf16" if has_bfloat16(self.device) else "f32"
+        salt = precision if precision != "int8" else f"int8 {self.gallery} {rest}"
         fingerprint = hashlib.sha256(f"{self.checkpoint} {salt}".encode()).hexdigest()
         return ClipEncoder(
             towers, self.towers, name=self.name, fingerprint=fingerprint, precision=rest, device=self.device
@@ -133,7 +135,7 @@ class Candidates:
 
     def parity(self, precision: str) -> Parity:
         """How near a precision comes to f32, measured once."""
-        kept = self.towers / f"parity-{precision}-{self.gallery}.json"
+        kept = self.towers / f"parity-{precision}-{self.gallery}-{self.device}.json"
         if not kept.is_file():
             found = parity(self.encoder("f32"), self.encoder(precision), self.sample)
             write_whole(kept, json.dumps(dataclasses.asdict(found), indent=1) + "\n")
@@ -194,7 +196,7 @@ def quantise(towers: Path, out: Path, encoder: ClipEncoder, sample: Sample) -> N
         import nncf
 
     core = ov.Core()
-    pictures = [{"pixel_values": encoder.form.pixel_values([picture])} for picture in sample.calibration]
+    pictures = [{"pixel_values": encoder.form.pixels([picture])} for picture in sample.calibration]
     texts = [encoder.tokens([text]) for text in sample.calibration_texts]
     for file, items in tqdm(((IMAGE, pictures), (TEXT, texts)), desc="quantising CLIP's towers, once", leave=False):
         with quiet():
