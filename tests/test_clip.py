@@ -187,7 +187,9 @@ def test_int8_is_calibrated_measured_and_kept(folder, encoder, monkeypatch):
     (kept,) = (cache_root() / "clip").glob("*/parity-int8-fashion-mnist-CPU.json")
     assert json.loads(kept.read_text())["image_cosine"] == pytest.approx(found.image_cosine, abs=1e-4)
     monkeypatch.setattr(precisions, "LIMITS", Parity(0.999999, 0.999999, 1.0, -1.0))
-    with pytest.raises(ModelError, match=r"int8 does not find .* cosine of pictures 0\.\d+ \(limit 0\.999999\); .*--precision"):
+    with pytest.raises(
+        ModelError, match=r"int8 does not find .* cosine of pictures 0\.\d+ \(limit 0\.999999\); .*--precision"
+    ):
         load_encoder(str(folder), precision="int8")
     auto = load_encoder(str(folder), precision="auto")
     assert auto.precision == "f32", "nothing but f32 holds to these limits"

@@ -15,6 +15,7 @@ def parts(folder: Path, name: str, release: str) -> Parts:
         metadata={"license": "mit", "library_name": "openvino", "base_model": hub_id, "tags": ["image-search", "clip"]},
         sections=[about(name, hub_id), use(release), precisions()],
         limits=LIMITS,
+        expected=("bench",),
     )
 
 

@@ -23,6 +23,7 @@ def parts(folder: Path, name: str, release: str) -> Parts:
         },
         sections=[about(name, config), use(release), training(log)],
         limits=LIMITS,
+        expected=("bench", "gallery"),
     )
 
 
@@ -82,7 +83,8 @@ with {log["landmarks"]:,} landmarks, solved in one step.
 {sources}
 
 Of {found["n"]} nouns that were kept out, {found["class_at_1"]:.0%} have a class that they name nearest of all thousand,
-and {found["class_at_10"]:.0%} have one among the nearest ten."""
+and {found["class_at_10"]:.0%} have one among the nearest ten. How well it finds pictures, beside the other encoders, is
+measured by `python -m rectrio_models evaluate --release v2-lite --release …` and stands in COMPARISON.md."""
 
 
 LIMITS = """## Limits
