@@ -16,12 +16,12 @@ import gradio as gr
 
 from index_builders import Answer, Comparison, Searcher, Searchers, compare
 from index_builders.comparison import Side
-from rectrio_models.commands import add_encoder_options, encoder_options
+from rectrio_models.commands import add_encoder_options, encoder_options, sentence_of
 from rectrio_models.datasets import DATASETS
-from rectrio_models.errors import ModelError, QueryError, RecTrioError
+from rectrio_models.errors import QueryError, RecTrioError
 from rectrio_models.network import reachable
 from rectrio_models.pictures import open_picture
-from rectrio_models.releases import RELEASES, STAND_IN, dataset_of, resolve, title_of
+from rectrio_models.releases import RELEASES, dataset_of, resolve, title_of
 
 TEXT_EXAMPLES = [
     "a pair of boots",
@@ -72,6 +72,8 @@ def in_one_sentence(ask: Callable):
         return ask()
     except RecTrioError as error:
         raise gr.Error(str(error), print_exception=False) from error
+    except OSError as error:
+        raise gr.Error(sentence_of(error), print_exception=False) from error
 
 
 def show(answer: Answer, searcher: Searcher, what: str) -> tuple[list, str, list[int]]:
@@ -181,16 +183,10 @@ def build_page(searchers: Searchers, *, release: str, beside: str = "v2") -> gr.
     choices = encoder_choices(searchers.dataset, release, beside)
 
     def opened(name: str) -> Searcher:
-        """The searcher of a choice; where the name v2 stands for CLIP and that cannot be had, v2-lite's."""
+        """The searcher of a choice."""
         if name not in {known for _, known in choices}:  # a visitor opens no folders and fetches no models
             raise QueryError(f"“{name}” is no encoder of this page; {', '.join(known for _, known in choices)} are.")
-        try:
-            return searchers[name]
-        except ModelError as error:
-            if name != "v2":
-                raise
-            gr.Warning(f"{error} v2-lite answers in its place.")
-            return searchers[STAND_IN]
+        return searchers[name]
 
     def search_text(query: str, k: int):
         return show(in_one_sentence(lambda: searcher.answer(query, k)), searcher, "text")
@@ -220,7 +216,8 @@ def build_page(searchers: Searchers, *, release: str, beside: str = "v2") -> gr.
 
         def ask():
             pair = (opened(first), opened(second))
-            return show_comparison(compare(pair, query if picture is None else picture, k, label=label or None), pair)
+            asked = picture if picture is not None and not query.strip() else query
+            return show_comparison(compare(pair, asked, k, label=label or None), pair)
 
         return in_one_sentence(ask)
 
@@ -231,6 +228,11 @@ def build_page(searchers: Searchers, *, release: str, beside: str = "v2") -> gr.
         if picture is None:
             return query, *nothing_compared()
         return "", *compare_both("", picture, *rest, progress=progress)
+
+    def compare_again(query: str, picture, *rest, progress=PROGRESS):
+        if not query.strip() and picture is None:
+            return nothing_compared()
+        return compare_both(query, picture, *rest, progress=progress)
 
     def nothing_compared():
         return "", "", [], "", []
@@ -352,11 +354,15 @@ def build_page(searchers: Searchers, *, release: str, beside: str = "v2") -> gr.
         ]
         columns = [shared, left_line, left_gallery, right_line, right_gallery]
         rest = [first, second, label, both_k]
+        asked = [both_query, both_picture, *rest]
         compare_events = [
-            both_button.click(compare_text, [both_query, *rest], [both_picture, *columns], api_name="compare_text"),
-            both_query.submit(
-                compare_text, [both_query, *rest], [both_picture, *columns], api_name="compare_text_enter"
+            both_button.click(compare_both, asked, columns, api_name="compare_both"),
+            both_k.release(compare_again, asked, columns, api_name="compare_number"),
+            *(
+                choice.input(compare_again, asked, columns, api_name=f"compare_{name}")
+                for name, choice in (("left", first), ("right", second), ("label", label))
             ),
+            both_query.submit(compare_text, [both_query, *rest], [both_picture, *columns], api_name="compare_text"),
             both_picture.input(
                 compare_picture, [both_query, both_picture, *rest], [both_query, *columns], api_name="compare_picture"
             ),

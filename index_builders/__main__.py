@@ -55,7 +55,7 @@ def run_build(args: argparse.Namespace) -> None:
         print(f"{len(searcher.gallery):,} pictures are indexed by {searcher.title}.")
         return
     record = dataset_record(args.dataset)
-    encoder = load_encoder(args.release, gallery=args.dataset, **encoder_options(args))
+    encoder = load_encoder(args.release, gallery=args.dataset, data=args.data, **encoder_options(args))
     build_index(encoder, record, args.out, kind=args.kind, data=args.data)
     print(f"The index is in {args.out}. Ask it: python -m index_builders search --index {args.out} TEXT")
 
@@ -70,7 +70,9 @@ def run_search(args: argparse.Namespace) -> None:
     query = args.text if args.image is None else open_picture(args.image)
     options = encoder_options(args)
     searcher = (
-        open_searcher_at(args.index, **options) if args.index else open_searcher(args.release, args.dataset, **options)
+        open_searcher_at(args.index, device=args.device)
+        if args.index
+        else open_searcher(args.release, args.dataset, **options)
     )
     answer = searcher.answer(query, args.k)
     if args.json:

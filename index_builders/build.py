@@ -51,6 +51,7 @@ def build_index(
             count=len(gallery),
             kind=kind,
             params=index.params,
+            precision=encoder.precision,
             checksums={name: sha256_of([draft / name]) for name in (VECTORS, ITEMS)},
         ).write(draft)
     return out

@@ -1,7 +1,9 @@
 """Gallery: the pictures that an index finds, kept in one parquet file as they came."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from PIL import Image
@@ -45,7 +47,15 @@ class Gallery(Sequence[Item]):
 
     def same_as(self, other: "Gallery") -> bool:
         """Whether both hold the same pictures in the same order."""
-        return self._labels == other._labels and self._contents == other._contents
+        return self is other or self.digest == other.digest
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 over the labels and the pictures' bytes, computed once."""
+        found = hashlib.sha256("\0".join(self._labels).encode())
+        for content in self._contents:
+            found.update(hashlib.sha256(content).digest())
+        return found.digest()
 
     def save(self, folder: Path) -> None:
         """Write ITEMS into a folder."""

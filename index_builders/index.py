@@ -69,6 +69,7 @@ class Manifest:
     kind: str
     params: dict
     checksums: dict[str, str]  # SHA-256 by file name
+    precision: str = "auto"  # that the encoder ran in
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -90,6 +91,7 @@ class Manifest:
     def rebuild_command(self, folder: Path) -> str:
         """The command that builds this index again."""
         options = {"--release": self.release, "--dataset": self.dataset, "--kind": self.kind, "--out": str(folder)}
+        options["--precision"] = self.precision
         if self.source:
             options["--data"] = self.source
         return "python -m index_builders build " + shlex.join(word for option in options.items() for word in option)

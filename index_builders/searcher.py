@@ -116,13 +116,15 @@ def open_searcher(
     encoder = load_encoder(release, precision=precision, device=device, gallery=dataset)
     name = re.sub(r"\W+", "-", release).strip("-")
     folder = cache_root() / "indexes" / f"{name}-{dataset}-{kind}-{encoder.fingerprint[:12]}-{record.gallery_version()}"
-    with one_at_a_time(folder):
-        try:
-            index, gallery = open_index(folder, encoder)
-        except IndexFolderError:  # none yet, or damaged: what is in the cache can be built again
-            build_index(encoder, record, folder, kind=kind)
-            index, gallery = open_index(folder, encoder)
-    return Searcher(encoder, index, gallery)
+    try:
+        return Searcher(encoder, *open_index(folder, encoder))
+    except IndexFolderError:  # none yet, or damaged: what is in the cache can be built again
+        with one_at_a_time(folder):
+            try:
+                return Searcher(encoder, *open_index(folder, encoder))  # somebody else has built it meanwhile
+            except IndexFolderError:
+                build_index(encoder, record, folder, kind=kind)
+                return Searcher(encoder, *open_index(folder, encoder))
 
 
 class Searchers:
@@ -151,13 +153,14 @@ def check_whole(what: str, value: object, *, least: int) -> None:
         raise QueryError(f"{what} is {value!r}; it must be a whole number, {least} or more.")
 
 
-def open_searcher_at(folder: Path, *, precision: str = "auto", device: str = "CPU") -> Searcher:
-    """A Searcher over an index folder that `build --out` wrote, with the encoder its manifest names.
-
-    Raises IndexFolderError when the folder is damaged, or that encoder has changed since, or runs in another precision.
-    """
+def open_searcher_at(folder: Path, *, device: str = "CPU") -> Searcher:
+    """A Searcher over an index folder that `build --out` wrote, with the encoder and in the precision that its manifest
+    names. Raises IndexFolderError when the folder is damaged, or that encoder has changed since."""
     from index_builders.index import Manifest
 
     manifest = Manifest.read(folder)
-    encoder = load_encoder(manifest.release, precision=precision, device=device, gallery=manifest.dataset)
+    data = Path(manifest.source) if manifest.source else None
+    encoder = load_encoder(
+        manifest.release, precision=manifest.precision, device=device, gallery=manifest.dataset, data=data
+    )
     return Searcher(encoder, *open_index(folder, encoder))

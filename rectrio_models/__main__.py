@@ -107,9 +107,9 @@ def run_evaluate(args: argparse.Namespace) -> None:
     from rectrio_models.datasets import dataset_record
     from rectrio_models.evaluation import evaluate
     from rectrio_models.figures import refuse_hub_folder
-    from rectrio_models.releases import card_folder, load_encoder
+    from rectrio_models.releases import card_folder, load_encoder, resolve
 
-    releases = args.release or ["v1-fashion"]
+    releases = list(dict.fromkeys(map(resolve, args.release or ["v1-fashion"])))
     if len(releases) > 1 or args.limit or args.split or args.dataset in CAPTIONED:
         run_comparison(args, releases)
         return
@@ -118,7 +118,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
     refuse_hub_folder(releases[0], folder, args.json)
     if args.data and not args.json:
         raise DataError("Figures measured on a copy of your own do not go into the card: add --json FILE.")
-    encoder = load_encoder(releases[0], gallery=dataset.name, **encoder_options(args))
+    encoder = load_encoder(releases[0], gallery=dataset.name, data=args.data, **encoder_options(args))
     figures = evaluate(encoder, dataset, data=args.data)
     print(figures.table())
     figures.keep(folder, args.json)
@@ -130,11 +130,15 @@ def run_comparison(args: argparse.Namespace, releases: list[str]) -> None:
     from rectrio_models.datasets import dataset_record
     from rectrio_models.releases import load_encoder, title_of
 
+    if args.data and not args.json:
+        raise DataError("Figures measured on a copy of your own do not go into the comparison: add --json FILE.")
     captioned = CAPTIONED.get(args.dataset)
+    if captioned and (args.limit or args.split):
+        raise DataError(f"{captioned.title} are compared on as a whole: leave --limit and --split out.")
     if captioned is None:
         dataset = dataset_record(args.dataset)
-    gallery = None if captioned else dataset.name
-    encoders = [load_encoder(name, gallery=gallery, **encoder_options(args)) for name in releases]
+    gallery = {} if captioned else {"gallery": dataset.name, "data": args.data}
+    encoders = [load_encoder(name, **gallery, **encoder_options(args)) for name in releases]
     if captioned:
         found = compare_on_captions(encoders, captioned, data=args.data)
     else:
@@ -165,9 +169,11 @@ def run_bench(args: argparse.Namespace) -> None:
 
 def run_card(args: argparse.Namespace) -> None:
     from rectrio_models.card import write_card
+    from rectrio_models.comparison_card import write_comparison
     from rectrio_models.releases import card_folder
 
     print(f"{write_card(card_folder(args.release))} is written.")
+    print(f"{write_comparison()} is written.")
 
 
 def run_prepare(args: argparse.Namespace) -> None:
@@ -187,13 +193,20 @@ def run_export(args: argparse.Namespace) -> None:
 
 def run_download(args: argparse.Namespace) -> None:
     args.stopped = f"\nStopped. What has come is kept: python -m rectrio_models download {args.release} goes on."
-    from rectrio_models.hub import fetch
-    from rectrio_models.releases import RELEASES, model_folder
+    from rectrio_models.hub import cached, fetch
+    from rectrio_models.network import hub_reachable
+    from rectrio_models.releases import RELEASES, V2, is_hub_id, model_folder
 
-    known = RELEASES.get(args.release)
+    known = RELEASES.get(V2 if args.release == "v2" else args.release)
     hub_id = known.hub_id if known else args.release
-    folder = fetch(hub_id) if hub_id and not Path(hub_id).is_dir() else model_folder(args.release)
-    print(f"{args.release} is in {folder}.")
+    if not is_hub_id(hub_id):
+        print(f"{args.release} is in {model_folder(args.release)}; there is nothing to fetch.")
+        return
+    here = cached(hub_id)
+    if here and not hub_reachable():
+        print(f"{args.release} is in {here} already; the Hub is out of reach, so newer files could not be asked for.")
+        return
+    print(f"{args.release} is in {fetch(hub_id)}.")
     print(f"Make its towers ready: python -m rectrio_models export --release {args.release}")
 
 

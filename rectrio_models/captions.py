@@ -27,7 +27,7 @@ class CaptionedSet:
         files, captions = [], []
         for file in sorted(folder.rglob("*.png")):
             text = file.with_suffix(".txt")
-            if self.left_out in file.parts or not text.is_file():
+            if self.left_out in file.relative_to(folder).parts or not text.is_file():
                 continue
             lines = text.read_text(encoding="utf-8", errors="replace").splitlines()
             if lines and lines[0].strip():

@@ -9,7 +9,9 @@ from rectrio_models.errors import RecTrioError
 def add_encoder_options(parser: argparse.ArgumentParser) -> None:
     """The options that say how an encoder runs; `encoder_options` reads them back."""
     parser.add_argument(
-        "--precision", default="auto", help="f32, bf16, int8, or auto: the fastest that holds (V2; V1 runs in f32)"
+        "--precision",
+        default="auto",
+        help="f32, bf16, int8, or auto: the fastest that holds; small models always run in f32",
     )
     parser.add_argument("--device", default="CPU", help="CPU, GPU, NPU or AUTO, as OpenVINO names them")
 
@@ -17,6 +19,11 @@ def add_encoder_options(parser: argparse.ArgumentParser) -> None:
 def encoder_options(args: argparse.Namespace) -> dict[str, str]:
     """What `load_encoder` takes of a command line."""
     return {"precision": args.precision, "device": args.device}
+
+
+def sentence_of(error: OSError) -> str:
+    """What to say of a disk that is full, or a folder that may not be written."""
+    return f"{error.filename or 'A file'}: {error.strerror or error}."
 
 
 def run(args: argparse.Namespace) -> int:
@@ -29,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
     except RecTrioError as error:
         print(error, file=sys.stderr)
         return 1
-    except OSError as error:  # a disk that is full, a folder that may not be written
-        print(f"{error.filename or 'A file'}: {error.strerror or error}.", file=sys.stderr)
+    except OSError as error:
+        print(sentence_of(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(args.stopped if "stopped" in args else "Stopped. Nothing is left half done.", file=sys.stderr)

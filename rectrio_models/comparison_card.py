@@ -27,6 +27,14 @@ Written by `python -m rectrio_models evaluate --release A --release B …` from 
 no figure is typed by hand. A share stands with the 95 % interval of its bootstrap over the queries."""
 
 
+ASIDE = """
+
+Each speed is that of the precision in brackets, the fastest; bf16 and int8 are taken only where their embeddings hold
+on the gallery. Measured by:
+
+"""
+
+
 def side_by_side(releases: list[Release]) -> str:
     """Speed, size and set-up of each release, a column each."""
     measured = {release.name: speeds(release) for release in releases}
@@ -58,7 +66,7 @@ def side_by_side(releases: list[Release]) -> str:
         for release in releases
         if (figures := measured[release.name])
     ]
-    return "## Speed, size, set-up\n\n" + table(["", *measured], rows) + "\n\nMeasured by:\n\n" + "\n".join(origins)
+    return "## Speed, size, set-up\n\n" + table(["", *measured], rows) + ASIDE + "\n".join(origins)
 
 
 def suited(releases: list[Release]) -> str:
@@ -78,10 +86,18 @@ def accuracy(path: Path) -> str:
         (f"{figure.what} (n = {figure.n:,})", [str(figures[figure.key]) for figures in keyed.values()])
         for figure in first.figures
     ]
+    head = ["", *(column(figures, name) for name, figures in found.items())]
+    data, origin = first.figures[0].data, first.origin
     return (
-        f"## Accuracy on {first.figures[0].data.split(',')[0]}\n\n{table(['', *found], rows)}\n\n"
-        f"On {first.figures[0].data}; measured by `{first.origin['command']}` on {first.origin['machine']}."
+        f"## Accuracy on {data.split(',')[0]}\n\n{table(head, rows)}\n\n"
+        f"On {data}; measured by `{origin['command']}` on {origin['machine']}."
     )
+
+
+def column(figures: Figures, name: str) -> str:
+    """The head of a column: which encoder, and what it multiplied in where that was not float32."""
+    precision = figures.origin.get("precision", "f32")
+    return name if precision == "f32" else f"{name} ({precision})"
 
 
 def speeds(release: Release) -> Figures | None:

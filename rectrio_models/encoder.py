@@ -23,6 +23,9 @@ PROMPTS = (
 )
 
 
+MOST_LABELS, LONGEST_LABEL = 1000, 200
+
+
 class Encoder(Protocol):
     """Texts and pictures to unit vectors in one space. Safe to call from many threads at once."""
 
@@ -30,6 +33,7 @@ class Encoder(Protocol):
     dim: int
     fingerprint: str  # changes whenever the embeddings would
     max_tokens: int  # what a text has beyond them is not read
+    precision: str  # what it multiplies in: f32, bf16 or int8
     logit_scale: float  # what a cosine is multiplied by before the softmax over labels
 
     def encode_text(self, texts: Sequence[str]) -> Vectors:
@@ -68,6 +72,10 @@ class Encoder(Protocol):
 def check_labels(labels: Sequence[str]) -> list[str]:
     """Labels without the spaces around them; raises QueryError unless there are two or more, all different."""
     stripped = [label.strip() for label in labels if label.strip()]
+    if len(stripped) > MOST_LABELS or max(map(len, stripped), default=0) > LONGEST_LABEL:
+        raise QueryError(
+            f"{len(stripped):,} labels are given; at most {MOST_LABELS:,} are taken, of {LONGEST_LABEL} letters each."
+        )
     if len(stripped) < 2:
         raise QueryError("To tell what a picture shows takes two labels or more, as “cat, dog, neither”.")
     if double := next((label for label in stripped if stripped.count(label) > 1), None):

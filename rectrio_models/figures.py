@@ -68,6 +68,10 @@ class Figures:
 
         self.write(folder / f"{self.name}.json")
         write_card(folder)
+        if folder.is_relative_to(HUB_CARDS):
+            from rectrio_models.comparison_card import write_comparison
+
+            write_comparison()
 
     def table(self) -> str:
         """The figures as lines for a terminal."""
@@ -75,9 +79,10 @@ class Figures:
 
 
 def refuse_hub_folder(release: str, folder: Path, json_path: Path | None) -> None:
-    """Refuse, before anything is measured, to keep figures in a folder that belongs to the Hub's cache."""
-    if json_path is None and not folder.is_relative_to(HUB_CARDS) and not Path(release).expanduser().is_dir():
-        raise ModelError(f"{release} comes from the Hub, and its folder is not yours to write in: add --json FILE.")
+    """Refuse, before anything is measured, to keep figures in a folder that RecTrio did not write: one in the Hub's
+    cache, or a checkpoint with a card of its own."""
+    if json_path is None and not folder.is_relative_to(HUB_CARDS) and not (folder / "training.json").is_file():
+        raise ModelError(f"{release} is a model that RecTrio did not train, and keeps its own card: add --json FILE.")
 
 
 def origin(encoder: Encoder, command: str) -> dict[str, str]:
@@ -86,6 +91,7 @@ def origin(encoder: Encoder, command: str) -> dict[str, str]:
     return {
         "command": command,
         "model": encoder.fingerprint[:16],
+        "precision": encoder.precision,
         "machine": machine(),
         "versions": ", ".join([f"Python {platform.python_version()}", *versions]),
     }

@@ -3,6 +3,7 @@ without asking again. No code is fetched."""
 
 import errno
 import functools
+import json
 from pathlib import Path
 
 from rectrio_models.errors import ModelError
@@ -18,10 +19,37 @@ WEIGHTS = (
 )
 
 
+TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+PROCESSORS = (("processor_config.json",), ("preprocessor_config.json",))
+
+
 def has_weights(folder: Path) -> bool:
-    """Whether a model folder has its settings, and weights in a form that RecTrio reads."""
-    whole = any(all(any(folder.glob(pattern)) for pattern in form) for form in WEIGHTS)
-    return whole and (folder / "config.json").is_file()
+    """Whether a model folder has its settings, and weights in a form that RecTrio reads, every part of them."""
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        try:
+            parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return False
+        if not all((folder / part).is_file() for part in parts):
+            return False
+    return (folder / "config.json").is_file() and has_one_of(folder, WEIGHTS)
+
+
+def has_one_of(folder: Path, forms: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether a folder has all the files of one of several forms."""
+    return any(all(any(folder.glob(pattern)) for pattern in form) for form in forms)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether all of a repository that RecTrio reads is there: another program may have fetched a part of it."""
+    if not has_weights(folder):
+        return False
+    try:
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError):
+        return False
+    return kind == "rectrio-lite" or (has_one_of(folder, TOKENIZERS) and has_one_of(folder, PROCESSORS))
 
 
 @functools.cache
@@ -44,7 +72,7 @@ def cached(hub_id: str) -> Path | None:
         return None
     except HFValidationError as error:
         raise ModelError(f"“{hub_id}” is no Hub id; one looks like openai/clip-vit-base-patch32.") from error
-    return folder if has_weights(folder) else None
+    return folder if is_whole(folder) else None
 
 
 def fetch(hub_id: str) -> Path:
@@ -76,13 +104,20 @@ def fetch(hub_id: str) -> Path:
         raise ModelError(
             f"{hub_id} is not on the Hub, or it is private. Check the name; for a private one, `hf auth login`."
         ) from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        if status == 401:
+            raise ModelError(f"The Hub refuses the token on this machine: `hf auth login`, then {again}") from error
+        if status == 429:
+            raise ModelError(f"The Hub asks to wait, as too much was asked of it. In some minutes: {again}") from error
+        raise ModelError(broken_off(hub_id, error, again)) from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise ModelError(
                 f"The disk is full: {constants.HF_HUB_CACHE} cannot take {hub_id}. Free some space."
             ) from error
         raise ModelError(broken_off(hub_id, error, again)) from error
-    except (HfHubHTTPError, httpx.HTTPError, RuntimeError) as error:
+    except (httpx.HTTPError, RuntimeError, ValueError) as error:  # ValueError: an answer that is not the Hub's
         raise ModelError(broken_off(hub_id, error, again)) from error
 
 

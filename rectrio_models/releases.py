@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from rectrio_models.datasets import DATASETS, HUB_CARDS
 from rectrio_models.encoder import Encoder
 from rectrio_models.errors import ModelError
 from rectrio_models.hub import cached, hub_folder
-from rectrio_models.network import hub_reachable
+from rectrio_models.towers import check_device, check_precision
+
+log = logging.getLogger("rectrio")
 
 # what opens a model of each type that a config.json can name
 FAMILIES = {
@@ -78,18 +81,24 @@ V2, STAND_IN = "v2-clip", "v2-lite"
 
 
 def resolve(release: str) -> str:
-    """The release that a name stands for: “v2” is CLIP where its weights are on this machine or the Hub answers, and
-    v2-lite elsewhere; any other name is itself."""
+    """The release that a name stands for: “v2” is CLIP where its weights are on this machine or the Hub gives them,
+    and v2-lite elsewhere; any other name is itself."""
     if release != "v2":
         return release
-    return V2 if cached(RELEASES[V2].hub_id) or hub_reachable() else STAND_IN
+    try:
+        hub_folder(RELEASES[V2].hub_id)
+    except ModelError as error:
+        log.info("%s; %s answers in its place.", error, STAND_IN)
+        return STAND_IN
+    return V2
 
 
 def dataset_of(release: str) -> str:
     """The data set that a release is shown with; raises ModelError for a model of the user's own, which has none."""
     release = resolve(release)
     if release not in RELEASES:
-        model_folder(release)
+        if not is_hub_id(release):
+            model_folder(release)
         raise ModelError(f"{release} has no gallery of its own: name a data set to search, as {', '.join(DATASETS)}.")
     return RELEASES[release].dataset
 
@@ -110,16 +119,19 @@ def load_encoder(
     precision: str = "auto",
     device: str = "CPU",
     gallery: str | None = None,
+    data: Path | None = None,
     checked: bool = True,
 ) -> Encoder:
     """Open a model by the name of a release, a local folder or a Hub id. Its towers run on OpenVINO, or on PyTorch
     with `backend="torch"`.
 
     precision: f32, bf16, int8, or auto for the fastest that holds; device: CPU, GPU, NPU or AUTO, as OpenVINO names
-    them; gallery: the data set on whose pictures a precision must hold, the release's own by default, unless
-    it is not to be `checked`.
+    them; gallery: the data set on whose pictures a precision must hold, the release's own by default, or
+    `data`, a copy of it; nothing is held against them when it is not to be `checked`.
     Raises ModelError when there is no such model, or it is damaged or of a kind that RecTrio does not know.
     """
+    check_precision(precision)
+    check_device(device)
     release = resolve(release)
     folder = model_folder(release)
     kind = read_json(folder / "config.json").get("model_type")
@@ -127,7 +139,8 @@ def load_encoder(
         raise ModelError(f"{folder} holds a model of the type “{kind}”; RecTrio opens {', '.join(FAMILIES)}.")
     module, name = FAMILIES[kind]
     gallery = gallery or (RELEASES[release].dataset if release in RELEASES else "fashion-mnist")
-    options = {"backend": backend, "precision": precision, "device": device, "gallery": gallery, "checked": checked}
+    options = {"backend": backend, "precision": precision, "device": device, "gallery": gallery, "data": data}
+    options["checked"] = checked
     try:
         return getattr(importlib.import_module(module), name)(folder, name=release, **options)
     except KeyError as error:
@@ -147,21 +160,27 @@ def read_json(path: Path) -> dict:
 
 def card_folder(release: str) -> Path:
     """Where the card and the figures of a model are kept: in hub_cards, or with the weights of any other model."""
-    if release in RELEASES:
-        return HUB_CARDS / RELEASES[release].folder
-    return model_folder(release)
+    release = resolve(release)
+    return HUB_CARDS / RELEASES[release].folder if release in RELEASES else model_folder(release)
+
+
+def is_hub_id(release: str) -> bool:
+    """Whether a name looks like a Hub id, owner/name, and is no folder."""
+    return bool(re.fullmatch(r"[\w.-]+/[\w.-]+", release)) and not Path(release).is_dir()
 
 
 def model_folder(release: str) -> Path:
     """Where a release, a local folder or a Hub id lies on this machine; fetched from the Hub if need be."""
+    release = resolve(release)
     if release in RELEASES and RELEASES[release].hub_id:
         return hub_folder(RELEASES[release].hub_id)
     if release in RELEASES:
         folder = HUB_CARDS / RELEASES[release].folder
         if not (folder / "config.json").is_file():
+            make = f"train --dataset {RELEASES[release].dataset}" if RELEASES[release].version == "V1" else "align"
             raise ModelError(
                 f"The weights of {release} are not in {folder}. Train them: "
-                f"python -m rectrio_models train --dataset {RELEASES[release].dataset} --out {folder}"
+                f"python -m rectrio_models {make} --out {folder}"
             )
         return folder
     folder = Path(release).expanduser()
@@ -169,7 +188,7 @@ def model_folder(release: str) -> Path:
         return folder
     if folder.is_dir():
         raise ModelError(f"{folder} holds no config.json, so it is no model. Give the folder that training wrote.")
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", release):
+    if is_hub_id(release):
         return hub_folder(release)
     raise ModelError(
         f"“{release}” is neither a release ({', '.join(RELEASES)}) nor a folder nor a Hub id as owner/name."

@@ -11,6 +11,7 @@ from rectrio_models.errors import ModelError
 
 Tower = Callable[..., np.ndarray]  # named arrays in, float32 (n, dim) out
 Stream = Callable[[Iterable[dict[str, np.ndarray]]], np.ndarray]  # batches of them in, float32 (n, dim) out
+PRECISIONS = ("f32", "bf16", "int8")
 AT_ONCE = 16  # rows of a batch for a stream; measured: more is no faster on a CPU
 
 
@@ -60,16 +61,20 @@ def compile_file(path: Path, device: str, options: dict[str, str]):
     import openvino as ov
 
     core = ov.Core()
-    check_device(device, core.available_devices)
+    try:
+        model = core.read_model(path)
+    except RuntimeError as error:
+        raise ModelError(f"{path} is damaged: delete {path.parent} and start again.") from error
     try:
         # with the weights: a cache without them (CACHE_MODE OPTIMIZE_SIZE) came back wrong for V1's image tower
         return core.compile_model(path, device, options | {"CACHE_DIR": str(path.parent)})
-    except RuntimeError:  # the cache is damaged, or there is no room for it: the model may be whole all the same
-        core = ov.Core()
+    except RuntimeError:  # the cache is damaged, or there is no room for it
+        pass
     try:
-        return core.compile_model(path, device, options)
+        return core.compile_model(model, device, options)
     except RuntimeError as error:
-        raise ModelError(f"{path} is damaged: delete {path.parent} and start again.") from error
+        reason = str(error).strip().splitlines()[-1]
+        raise ModelError(f"{device} cannot run this model: {reason[:200]} Use --device CPU.") from error
 
 
 def save_tower(model, path: Path) -> None:
@@ -86,20 +91,36 @@ def save_tower(model, path: Path) -> None:
         ) from error
 
 
-def check_device(device: str, available: list[str]) -> None:
-    """Raise ModelError, listing the devices there are, when OpenVINO does not have `device`; AUTO is its own choice."""
-    if device.partition(":")[0] != "AUTO" and device.partition(".")[0] not in {d.partition(".")[0] for d in available}:
+def check_device(device: str) -> None:
+    """Raise ModelError, listing the devices there are, unless OpenVINO has `device` on this machine. AUTO, MULTI and
+    HETERO stand for others, which may be named after a colon."""
+    import openvino as ov
+
+    available = ov.Core().available_devices
+    known = {*available, *(name.partition(".")[0] for name in available)}
+    several, _, named = device.partition(":")
+    wanted = named.split(",") if several in ("AUTO", "MULTI", "HETERO") else [device]
+    if named == "" and several == "AUTO":
+        return
+    if missing := [name for name in wanted if name not in known]:
         raise ModelError(
-            f"OpenVINO has no device “{device}” on this machine; {', '.join(available)} and AUTO are there."
+            f"OpenVINO has no device “{missing[0]}” on this machine; {', '.join(available)} and AUTO are there."
         )
 
 
+def check_precision(precision: str) -> None:
+    """Raise ModelError unless `precision` is one there is."""
+    if precision not in ("auto", *PRECISIONS):
+        raise ModelError(f"“{precision}” is no precision; auto, {', '.join(PRECISIONS)} are.")
+
+
 def has_bfloat16(device: str) -> bool:
-    """Whether a device multiplies bfloat16 in hardware."""
+    """Whether a device multiplies bfloat16 in hardware; where several are left to choose from, all of them."""
     import openvino as ov
 
     core = ov.Core()
-    check_device(device, core.available_devices)
-    if device.partition(":")[0] == "AUTO":
-        device = core.available_devices[-1]
-    return "BF16" in core.get_property(device, "OPTIMIZATION_CAPABILITIES")
+    several, _, named = device.partition(":")
+    devices = (
+        (named.split(",") if named else core.available_devices) if several in ("AUTO", "MULTI", "HETERO") else [device]
+    )
+    return all("BF16" in core.get_property(name, "OPTIMIZATION_CAPABILITIES") for name in devices)

@@ -20,6 +20,7 @@ class Hub:
     url: str = ""
     repositories: dict[str, Path] = field(default_factory=dict)
     gated: set[str] = field(default_factory=set)
+    answers_all: int | None = None  # a status that everything is answered with, and a page
     break_after: int | None = None  # bytes of a file after which the connection breaks, once
     asked: list[str] = field(default_factory=list)
 
@@ -45,6 +46,8 @@ def serve_hub() -> Iterator[Hub]:
             hub.asked.append(f"{self.command} {self.path}")
             path = self.path.split("?")[0].strip("/")
             repository = next((name for name in hub.repositories if name in path), None)
+            if hub.answers_all and path:
+                return self.reply(hub.answers_all, b"<html>Welcome to the hotel</html>", {}, body)
             if not path:
                 return self.reply(200, b"a hub", {}, body)
             if repository is None:

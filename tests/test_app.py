@@ -67,6 +67,7 @@ def test_every_event_can_be_called_by_name(client):
         "/compare",
         "/compare_text",
         "/compare_picture",
+        "/compare_both",
         "/what_is_this",
     }
     assert wanted <= set(names)
@@ -184,7 +185,10 @@ def test_the_compare_tab_shows_both_columns(client, tiny_folder, clip_folder, ph
     assert re.fullmatch(r".+ · -?\d\.\d\d · [+-][\d.]+ σ · (◆ only here|there no\. \d)", left_pictures[0]["caption"])
     (tmp_path / "photo.png").write_bytes(encoded(photo, "PNG"))
     given = ("", handle_file(str(tmp_path / "photo.png")), *names, "", 3)
-    assert "right" not in client.predict(*given, api_name="/compare_picture")[2]
+    _, shared, left, *_ = client.predict(*given, api_name="/compare_picture")
+    assert "right" not in left
+    again = client.predict(*given, api_name="/compare_both")  # the button asks the same again
+    assert again[0] == shared
 
 
 @pytest.mark.parametrize(
@@ -210,6 +214,8 @@ def test_a_picture_is_named_by_labels_of_ones_own(client, clip_folder, photo, tm
     assert line.startswith(f"**{clip_folder.name}** · told in")
     with pytest.raises(AppError, match="two labels or more"):
         client.predict(picture, "a cat", str(clip_folder), api_name="/what_is_this")
+    with pytest.raises(AppError, match="2,000 labels are given; at most 1,000 are taken"):
+        client.predict(picture, "\n".join(map(str, range(2000))), str(clip_folder), api_name="/what_is_this")
 
 
 def test_two_hundred_queries_at_once_are_not_mixed_up(served, client):

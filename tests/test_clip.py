@@ -210,12 +210,36 @@ def test_the_limits_tell_what_falls_short():
     assert len(Parity(0, 0, 0, 1).shortfalls()) == 4
 
 
+def test_damaged_measurements_are_made_again(tmp_path):
+    for content in ("", "{", "[]", '{"image_cosine": 1}'):
+        (tmp_path / "parity.json").write_text(content)
+        found = precisions.kept_json(tmp_path / "parity.json")
+        assert found is None or set(found) == {"image_cosine"}
+    assert precisions.kept_json(tmp_path / "none.json") is None
+
+
+def test_without_its_gallery_auto_is_f32(folder, encoder, caplog):
+    """Animals-10 is not on this machine, so nothing can be held against its pictures."""
+    found = load_encoder(str(folder), gallery="animals")
+    assert found.precision == "f32"
+    assert found.fingerprint == encoder.fingerprint
+    assert "no other precision can be checked" in caplog.text
+
+
+def test_a_card_beside_a_checkpoint_changes_nothing(folder, encoder, tmp_path):
+    other = shutil.copytree(folder, tmp_path / "clip")
+    for name in ("README.md", "bench.json", "notes.txt"):
+        (other / name).write_text("{}")
+    assert load_encoder(str(other), precision="f32").fingerprint == encoder.fingerprint
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"precision": "fp4"}, "“fp4” is no precision; auto, f32, bf16, int8 are"),
         ({"precision": "f32", "device": "GPU.7"}, "no device “GPU.7” on this machine; CPU.* and AUTO are there"),
         ({"precision": "f32", "device": "toaster"}, "no device “toaster”"),
+        ({"precision": "f32", "device": "AUTO:CPU,toaster"}, "no device “toaster”"),
         ({"backend": "onnx"}, "“onnx” is no backend"),
     ],
 )
@@ -270,9 +294,12 @@ def test_a_half_written_export_is_made_again(folder, tmp_path, photos):
 def test_a_damaged_export_is_one_sentence(tmp_path):
     load_encoder(str(write_clip(tmp_path / "third", seed=2)), precision="f32")
     newest = max((p for p in (cache_root() / "clip").iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
-    (newest / "image.xml").write_text("<net")
-    with pytest.raises(ModelError, match="is damaged: delete"):
-        load_encoder(str(tmp_path / "third"), precision="f32")
+    for name, content in (("image.xml", "<net"), ("tokenizer.json", "{"), ("facts.json", "{")):
+        whole = (newest / name).read_bytes()
+        (newest / name).write_text(content)
+        with pytest.raises(ModelError, match="is damaged: delete"):
+            load_encoder(str(tmp_path / "third"), precision="f32")
+        (newest / name).write_bytes(whole)
 
 
 def test_the_fingerprint_follows_the_weights_and_the_precision(folder, encoder, tmp_path):

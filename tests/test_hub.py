@@ -66,8 +66,10 @@ def test_a_model_is_fetched_by_name_kept_and_used_without_a_network(hub, tmp_pat
 def test_a_download_that_broke_off_goes_on(hub, folder, tmp_path):
     hub.break_after = 1_000_000
     environment = {"home": tmp_path, "HF_ENDPOINT": hub.url}
-    command("download", "someone/tiny-clip", **environment)
+    first = command("download", "someone/tiny-clip", **environment)
     assert hub.break_after is None, "it did break off"
+    if first.returncode:  # the library may have mended it by itself
+        assert_one_sentence(first, "broke off", "go on with: python -m rectrio_models download someone/tiny-clip")
     done = command("download", "someone/tiny-clip", **environment)
     assert done.returncode == 0, done.stderr
     (kept,) = tmp_path.rglob("snapshots/*/model.safetensors")
@@ -82,6 +84,27 @@ def test_the_best_form_of_the_weights_is_fetched_and_no_code(hub, folder, tmp_pa
     fetched = {path.name for path in tmp_path.rglob("snapshots/*/*")}
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= fetched
     assert not fetched & {"pytorch_model.bin", "open_clip_model.safetensors", "modeling_evil.py"}
+
+
+def test_what_another_program_fetched_in_part_is_fetched_whole(hub, tmp_path):
+    environment = {"home": tmp_path, "HF_ENDPOINT": hub.url}
+    assert command("download", "someone/tiny-clip", **environment).returncode == 0
+    for name in ("tokenizer.json", "processor_config.json"):
+        (kept,) = tmp_path.rglob(f"snapshots/*/{name}")
+        kept.unlink()
+    assert command(*EXPORT, "someone/tiny-clip", **environment).returncode == 0
+    again = command("download", "someone/tiny-clip", home=tmp_path, HF_HUB_OFFLINE="1")
+    assert "already; the Hub is out of reach" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(401, "refuses the token"), (429, "asks to wait"), (500, "broke off"), (200, "broke off")]
+)
+def test_what_the_hub_answers_instead_is_one_sentence(status, message, hub, tmp_path):
+    """An old token, too many questions, a broken server, and a portal that answers everything with a page."""
+    hub.answers_all = status
+    done = command(*EXPORT, "someone/tiny-clip", home=tmp_path, HF_ENDPOINT=hub.url)
+    assert_one_sentence(done, message)
 
 
 def test_what_is_not_there_is_one_sentence(hub, tmp_path):

@@ -169,7 +169,6 @@ def test_a_config_that_lacks_a_part_is_refused(key, own_folder):
     ("options", "message"),
     [
         ({"backend": "onnx"}, "“onnx” is no backend; openvino and torch are"),
-        ({"precision": "int8"}, "runs in f32; “int8” is not to be had of it"),
     ],
 )
 def test_unknown_options_are_refused(options, message):

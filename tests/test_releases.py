@@ -31,22 +31,27 @@ def test_without_clip_the_stand_in_answers_and_says_so():
 
 def test_with_clip_at_hand_clip_answers(monkeypatch):
     monkeypatch.setattr(releases, "cached", lambda hub_id: "a folder")
+    monkeypatch.setattr(releases, "hub_folder", lambda hub_id: "a folder")
     assert resolve("v2") == "v2-clip"
     assert title_of("v2-clip") == "CLIP ViT-B/32"
     assert title_of("v2-lite") == "v2-lite: EfficientNet-Lite0 and MiniLM", "chosen, it stands in for nothing"
 
 
-def test_with_the_hub_within_reach_clip_answers(monkeypatch):
-    monkeypatch.setattr(releases, "hub_reachable", lambda: True)
-    assert resolve("v2") == "v2-clip"
+def test_a_hub_that_does_not_give_it_is_no_end(monkeypatch):
+    def broken(hub_id):
+        raise ModelError("Fetching broke off.")
+
+    monkeypatch.setattr(releases, "hub_folder", broken)
+    assert resolve("v2") == "v2-lite"
 
 
 def test_other_names_are_themselves(tiny_folder):
     assert resolve("v1-fashion") == "v1-fashion"
     assert title_of(str(tiny_folder)) == tiny_folder.name
     assert dataset_of("v2") == "fashion-mnist"
-    with pytest.raises(ModelError, match="has no gallery of its own"):
-        dataset_of(str(tiny_folder))
+    for release in (str(tiny_folder), "someone/model"):  # which is not fetched to find out
+        with pytest.raises(ModelError, match="has no gallery of its own"):
+            dataset_of(release)
 
 
 def test_the_command_line_says_which_answers(tmp_path):

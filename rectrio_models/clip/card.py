@@ -69,7 +69,8 @@ Without `--precision`, the fastest that holds is taken."""
 
 LIMITS = """## Limits
 
-- CLIP reads English, and at most 77 tokens; what is longer is cut, and the page says so.
+- CLIP reads English, and at most 77 tokens; of a longer query the rest is cut, and the page says so.
+- PyTorch's times for texts are at 77 tokens, to which CLIP's own code pads; OpenVINO's at the texts' own length.
 - What its authors say of its biases and of the uses it is not for holds here too:
   [the model card of CLIP](https://github.com/openai/CLIP/blob/main/model-card.md).
 - Figures on random weights tell speed and memory, which the values do not change, and nothing of accuracy."""

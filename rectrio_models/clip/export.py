@@ -10,6 +10,8 @@ import dataclasses
 import io
 import json
 import logging
+import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,17 +21,30 @@ import numpy as np
 from rectrio_models.cache import cache_root, content_hash, one_at_a_time, sha256_of, whole_folder
 from rectrio_models.clip.pixels import PixelForm
 from rectrio_models.errors import ModelError
-from rectrio_models.hub import has_weights
+from rectrio_models.hub import WEIGHTS, has_weights
 from rectrio_models.towers import save_tower
 
 IMAGE, TEXT, TOKENIZER, FACTS = "image.xml", "text.xml", "tokenizer.json", "facts.json"
+# the small files that the embeddings depend on; a card or figures beside them change nothing
+DECISIVE = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "processor_config.json",
+    "preprocessor_config.json",
+)
+QUIET = threading.RLock()
 EXPORT_VERSION = 2  # raise it when a change of the code changes what a text or a picture embeds as
 
 
 def checkpoint_fingerprint(folder: Path) -> str:
     """A hash of everything in a checkpoint that its embeddings depend on, 64 hex digits."""
-    small = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".txt", ".xml"))
-    large = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin"))
+    small = [folder / name for name in DECISIVE if (folder / name).is_file()]
+    large = sorted(path for form in WEIGHTS for pattern in form for path in folder.glob(pattern))
     salt = f"clip {EXPORT_VERSION} " + " ".join(f"{path.name} {content_hash(path)}" for path in large)
     return sha256_of(small, salt=salt)
 
@@ -48,11 +63,12 @@ def exported(folder: Path) -> Path:
         # transformers would make up an empty one
         raise ModelError(f"{folder} holds no tokenizer (tokenizer.json, or vocab.json and merges.txt). Fetch it again.")
     out = cache_root() / "clip" / checkpoint_fingerprint(folder)[:16]
-    with one_at_a_time(out):
-        if not (out / FACTS).is_file():
-            print(f"Exporting {folder.name} for OpenVINO, once …", flush=True)
-            with whole_folder(out) as draft:
-                export(folder, draft)
+    if not (out / FACTS).is_file():
+        with one_at_a_time(out):
+            if not (out / FACTS).is_file():  # nobody else has made it meanwhile
+                print(f"Exporting {folder.name} for OpenVINO, once …", file=sys.stderr, flush=True)
+                with whole_folder(out) as draft:
+                    export(folder, draft)
     return out
 
 
@@ -64,33 +80,39 @@ def export(folder: Path, out: Path) -> None:
 
         try:
             model = OVModelForZeroShotImageClassification.from_pretrained(
-                folder, export=not (folder / "openvino_model.xml").is_file(), compile=False, load_in_8bit=False
+                folder,
+                export=not (folder / "openvino_model.xml").is_file(),
+                compile=False,
+                load_in_8bit=False,
+                local_files_only=True,
+                trust_remote_code=False,
             ).model
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             form = PixelForm.of_processor(
                 AutoImageProcessor.from_pretrained(folder, local_files_only=True, backend="pil")
             )
-        except MemoryError:
+            image, text = cut(model, "image_embeds", folder), cut(model, "text_embeds", folder)
+            scale = logit_scale(model, form, tokenizer)  # before the image tower, a part of the model, is changed
+            image = from_pixels(image, form)
+            facts = {
+                "name": folder.name,
+                "dim": text.output(0).get_partial_shape()[1].get_length(),
+                "max_tokens": max_tokens(folder),
+                "end": tokenizer.eos_token_id,
+                "logit_scale": scale,
+                "pixels": dataclasses.asdict(form),
+            }
+        except (MemoryError, ModelError):
             raise
         except Exception as error:  # whatever transformers, optimum or OpenVINO make of a damaged checkpoint
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ModelError(f"{folder} cannot be exported: {reason[:300]} Fetch it again.") from error
-    image, text = cut(model, "image_embeds", folder), cut(model, "text_embeds", folder)
-    scale = logit_scale(model, form, tokenizer)  # before the image tower, which is a part of the model, is changed
     save_tower(text, out / TEXT)
-    save_tower(from_pixels(image, form), out / IMAGE)
+    save_tower(image, out / IMAGE)
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.no_truncation()
     backend.save(str(out / TOKENIZER))
-    facts = {
-        "name": folder.name,
-        "dim": text.output(0).get_partial_shape()[1].get_length(),
-        "max_tokens": max_tokens(folder),
-        "end": tokenizer.eos_token_id,
-        "logit_scale": scale,
-        "pixels": dataclasses.asdict(form),
-    }
     (out / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
@@ -129,7 +151,7 @@ def from_pixels(tower, form: PixelForm):
 def max_tokens(folder: Path) -> int:
     """How many tokens the text tower has places for."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return config.get("text_config", {}).get("max_position_embeddings", 77)  # configs leave out what is the default
+    return (config.get("text_config") or {}).get("max_position_embeddings", 77)  # configs leave out what is the default
 
 
 def logit_scale(model, form: PixelForm, tokenizer) -> float:
@@ -150,7 +172,9 @@ def logit_scale(model, form: PixelForm, tokenizer) -> float:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep what the libraries tell of their own doings, while they convert a model, off the user's screen."""
+    # one at a time: two that overlap would each put back what the other had taken away
     with (
+        QUIET,
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),

@@ -1,5 +1,6 @@
 """CLIP at work: two towers compiled by OpenVINO, one for each kind of query, in the fastest precision that holds."""
 
+import json
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,6 @@ from rectrio_models.clip.export import FACTS, IMAGE, TEXT, TOKENIZER, checkpoint
 from rectrio_models.clip.pixels import PixelForm
 from rectrio_models.encoder import Encoder, Vectors
 from rectrio_models.errors import ModelError
-from rectrio_models.releases import read_json
 from rectrio_models.towers import AT_ONCE, Stream, compiled_tower, throughput_tower
 
 MANY_PICTURES = 16  # from so many on, the towers for building are worth their loading
@@ -39,14 +39,17 @@ class ClipEncoder(Encoder):
         self._loading = threading.Lock()
 
     def _use_facts(self, folder: Path, name: str, fingerprint: str) -> None:
-        facts = read_json(folder / FACTS)
+        try:
+            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            self._whole, self._cut = (Tokenizer.from_file(str(folder / TOKENIZER)) for _ in range(2))
+        except Exception as error:  # the tokenizer's binding raises bare Exception
+            raise ModelError(f"{folder} is damaged: delete it and start again.") from error
         self.name, self.fingerprint = name, fingerprint
         self.dim: int = facts["dim"]
         self.max_tokens: int = facts["max_tokens"]
         self.logit_scale: float = facts["logit_scale"]
         pixels = facts["pixels"]
         self.form = PixelForm(**{key: tuple(v) if isinstance(v, list) else v for key, v in pixels.items()})
-        self._whole, self._cut = (Tokenizer.from_file(str(folder / TOKENIZER)) for _ in range(2))
         self._cut.enable_truncation(self.max_tokens)
         # the text tower looks from left to right and embeds what it knows at the first end token, so what comes
         # after that changes nothing, and any token will do
@@ -136,22 +139,23 @@ def open_clip(
     precision: str = "auto",
     device: str = "CPU",
     gallery: str = "fashion-mnist",
+    data: Path | None = None,
     checked: bool = True,
 ) -> ClipEncoder:
     """Open a CLIP checkpoint.
 
     precision: f32, bf16, int8, or auto for the fastest of them whose embeddings hold on pictures of `gallery`, a name
-    in DATASETS, whose pictures int8 is calibrated on too; without `checked`, a precision is opened though it may not.
+    in DATASETS, or of `data`, a copy of it; int8 is calibrated on them too. Without `checked`, a precision is opened
+    though it may not hold.
     Raises ModelError when the folder is no whole CLIP, the device is not there, or the precision does not hold.
     """
-    from rectrio_models.clip import precision as precisions
+    from rectrio_models.clip.precision import Candidates
 
-    precisions.check(precision)
     facts, checkpoint = exported(folder), checkpoint_fingerprint(folder)
     name = name or str(folder)
     if backend == "torch":
         return TorchClipEncoder(folder, facts, name=name, fingerprint=checkpoint)
     if backend != "openvino":
         raise ModelError(f"“{backend}” is no backend; openvino and torch are.")
-    candidates = precisions.Candidates(facts, checkpoint, name=name, device=device, gallery=gallery)
+    candidates = Candidates(facts, checkpoint, name=name, device=device, gallery=gallery, data=data)
     return candidates.fastest() if precision == "auto" else candidates.open(precision, checked=checked)

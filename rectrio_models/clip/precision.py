@@ -5,9 +5,12 @@ texts of the gallery. Each precision is then held against f32 on pictures that w
 figures where it falls short of LIMITS. What was measured is kept beside the towers, so it is measured once.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import logging
+import re
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,17 +20,18 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from rectrio_models.cache import one_at_a_time, whole_folder, write_whole
+from rectrio_models.cache import content_hash, one_at_a_time, whole_folder, write_whole
 from rectrio_models.clip.export import IMAGE, TEXT, quiet
 from rectrio_models.clip.inference import ClipEncoder
 from rectrio_models.datasets import dataset_record
 from rectrio_models.descriptions import texts_of
 from rectrio_models.encoder import Encoder
-from rectrio_models.errors import ModelError
+from rectrio_models.errors import DataError, ModelError
 from rectrio_models.formats import pictures_of
-from rectrio_models.towers import has_bfloat16, save_tower
+from rectrio_models.towers import PRECISIONS, has_bfloat16, save_tower
 
-PRECISIONS = ("f32", "bf16", "int8")
+log = logging.getLogger("rectrio")
+
 CALIBRATE, KEEP_OUT = 128, 256  # pictures of the gallery that int8 is calibrated on, and that it is measured on
 TIMED = 12  # pictures, one after the other, that tell which precision is fastest
 
@@ -71,10 +75,10 @@ class Sample:
     kept_out_texts: list[str]
 
     @classmethod
-    def of(cls, gallery: str) -> "Sample":
-        """A sample of the gallery of a data set, the same each time."""
+    def of(cls, gallery: str, data: Path | None = None) -> "Sample":
+        """A sample of the gallery of a data set, or of a copy of it, the same each time."""
         record = dataset_record(gallery)
-        pictures = record.load_gallery().shuffle(seed=0).select_columns(["image", "label"])
+        pictures = record.load_gallery(data=data).shuffle(seed=0).select_columns(["image", "label"])
         pictures = pictures.select(range(min(len(pictures), CALIBRATE + KEEP_OUT)))
         texts = np.random.default_rng(0).permutation(texts_of(gallery)).tolist()
         middle, half = len(pictures) * CALIBRATE // (CALIBRATE + KEEP_OUT), len(texts) // 2
@@ -92,6 +96,7 @@ class Candidates:
     name: str
     device: str
     gallery: str
+    data: Path | None = None  # a copy of the gallery's data set to take instead
 
     def open(self, precision: str, *, checked: bool = True) -> ClipEncoder:
         """The encoder in a precision; raises ModelError when the device has it not, and with the figures when it does
@@ -108,26 +113,35 @@ class Candidates:
         return self.encoder(precision)
 
     def fastest(self) -> ClipEncoder:
-        """The encoder in the fastest of the precisions that hold; found out once for each gallery and device."""
-        kept = self.towers / f"auto-{self.gallery}-{self.device}.json"
-        if not kept.is_file():
+        """The encoder in the fastest of the precisions that hold; how fast each is, is measured once for each device.
+
+        Where the gallery's pictures are not to be had, nothing can be held against them, so it is f32.
+        """
+        kept = self.towers / f"seconds-{self.place}.json"
+        seconds = kept_json(kept)
+        if seconds is None:
+            try:
+                pictures = self.sample.kept_out[:TIMED]
+            except DataError as error:
+                log.warning("%s runs in f32: no other precision can be checked (%s)", self.name, error)
+                return self.encoder("f32")
             seconds = {}
             for precision in PRECISIONS:
-                try:
-                    seconds[precision] = self.seconds(self.open(precision))
-                except ModelError:
-                    if precision == "f32":
-                        raise
-            fastest = min(seconds, key=seconds.get)
-            write_whole(kept, json.dumps({"precision": fastest, "seconds": seconds}, indent=1) + "\n")
-        return self.encoder(json.loads(kept.read_text(encoding="utf-8"))["precision"])
+                with contextlib.suppress(ModelError):  # it does not hold, or the device has it not
+                    seconds[precision] = median_seconds(self.open(precision), pictures)
+            write_whole(kept, json.dumps(seconds, indent=1) + "\n")
+        for precision in sorted(seconds, key=seconds.get):
+            with contextlib.suppress(ModelError):  # the limits or the device may have changed since
+                return self.open(precision)
+        return self.encoder("f32")
 
     def encoder(self, precision: str) -> ClipEncoder:
         """The encoder in a precision, whether it holds or not."""
-        towers, rest = self.towers, precision
+        towers, rest, salt = self.towers, precision, precision
         if precision == "int8":  # what is not multiplied in int8 is done in bfloat16 where the device can
             towers, rest = self.quantised(), "bf16" if has_bfloat16(self.device) else "f32"
-        salt = precision if precision != "int8" else f"int8 {self.gallery} {rest}"
+            hashes = [content_hash((towers / file).with_suffix(".bin")) for file in (IMAGE, TEXT)]
+            salt = f"int8 {rest} {' '.join(hashes)}"
         fingerprint = hashlib.sha256(f"{self.checkpoint} {salt}".encode()).hexdigest()
         return ClipEncoder(
             towers, self.towers, name=self.name, fingerprint=fingerprint, precision=rest, device=self.device
@@ -135,39 +149,57 @@ class Candidates:
 
     def parity(self, precision: str) -> Parity:
         """How near a precision comes to f32, measured once."""
-        kept = self.towers / f"parity-{precision}-{self.gallery}-{self.device}.json"
-        if not kept.is_file():
-            found = parity(self.encoder("f32"), self.encoder(precision), self.sample)
-            write_whole(kept, json.dumps(dataclasses.asdict(found), indent=1) + "\n")
-        return Parity(**json.loads(kept.read_text(encoding="utf-8")))
+        kept = self.towers / f"parity-{precision}-{self.place}.json"
+        if (found := kept_json(kept)) and set(found) == {field.name for field in dataclasses.fields(Parity)}:
+            return Parity(**found)
+        measured = parity(self.encoder("f32"), self.encoder(precision), self.sample)
+        write_whole(kept, json.dumps(dataclasses.asdict(measured), indent=1) + "\n")
+        return measured
 
     def quantised(self) -> Path:
         """The folder of the int8 towers, made first where they are not there yet."""
-        out = self.towers / f"int8-{self.gallery}"
-        with one_at_a_time(out):
-            if not out.is_dir():
-                with whole_folder(out) as draft:
-                    quantise(self.towers, draft, self.encoder("f32"), self.sample)
+        out = self.towers / f"int8-{self.source}"
+        if not out.is_dir():
+            with one_at_a_time(out):
+                if not out.is_dir():  # nobody else has made it meanwhile
+                    with whole_folder(out) as draft:
+                        quantise(self.towers, draft, self.encoder("f32"), self.sample)
         return out
+
+    @property
+    def source(self) -> str:
+        """The gallery's name, and which copy of it, as a part of a file name."""
+        if self.data is None:
+            return self.gallery
+        return f"{self.gallery}-{hashlib.sha256(str(self.data.resolve()).encode()).hexdigest()[:8]}"
+
+    @property
+    def place(self) -> str:
+        """The gallery and the device, as a part of a file name."""
+        return f"{self.source}-{re.sub(r'[^A-Za-z0-9]+', '-', self.device)}"
 
     @cached_property
     def sample(self) -> Sample:
-        return Sample.of(self.gallery)
-
-    def seconds(self, encoder: Encoder) -> float:
-        """The median seconds that one picture takes, of TIMED."""
-        taken = []
-        for picture in self.sample.kept_out[:TIMED]:
-            started = time.perf_counter()
-            encoder.encode_images([picture])
-            taken.append(time.perf_counter() - started)
-        return float(np.median(taken))
+        return Sample.of(self.gallery, self.data)
 
 
-def check(precision: str) -> None:
-    """Raise ModelError unless `precision` is one there is."""
-    if precision not in ("auto", *PRECISIONS):
-        raise ModelError(f"“{precision}” is no precision; auto, {', '.join(PRECISIONS)} are.")
+def median_seconds(encoder: Encoder, pictures: list[Image.Image]) -> float:
+    """The median seconds that a picture takes, one after the other."""
+    taken = []
+    for picture in pictures:
+        started = time.perf_counter()
+        encoder.encode_images([picture])
+        taken.append(time.perf_counter() - started)
+    return float(np.median(taken))
+
+
+def kept_json(path: Path) -> dict | None:
+    """What was measured before, or None where it was not, or the file is damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def parity(reference: Encoder, candidate: Encoder, sample: Sample) -> Parity:

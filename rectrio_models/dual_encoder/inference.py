@@ -26,7 +26,7 @@ PICTURES_AT_ONCE, TEXTS_AT_ONCE = 64, 64  # measured: more is no faster on a CPU
 class DualEncoder(Encoder):
     """A trained RecTrio folder as an Encoder. `backend` is "openvino" or, slower to load, "torch".
 
-    It is small enough to run in float32 alone, so `precision` is f32 or auto, with nothing to be checked on a gallery.
+    It is small enough to run in float32 whatever `precision` is asked for, so nothing has to hold on a gallery.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class DualEncoder(Encoder):
         precision: str = "auto",
         device: str = "CPU",
         gallery: str | None = None,
+        data: Path | None = None,
         checked: bool = True,
     ):
         if missing := [file for file in FILES if not (folder / file).is_file()]:
@@ -46,9 +47,7 @@ class DualEncoder(Encoder):
             )
         if backend not in BACKENDS:
             raise ModelError(f"“{backend}” is no backend; {' and '.join(BACKENDS)} are.")
-        if precision not in ("auto", "f32"):
-            raise ModelError(f"{folder.name} is a small model that runs in f32; “{precision}” is not to be had of it.")
-        self.name = name or str(folder)
+        self.name, self.precision = name or str(folder), "f32"
         self.fingerprint = sha256_of([folder / file for file in FILES], salt=f"rectrio {EMBEDDING_VERSION}")
         config = read_json(folder / "config.json")
         self.dim: int = config["projection_dim"]
@@ -95,11 +94,12 @@ class DualEncoder(Encoder):
 def openvino_towers(folder: Path, fingerprint: str, device: str) -> tuple[Tower, Tower]:
     """Both towers compiled for a device, exported first where the cache has none."""
     cached = cache_root() / "towers" / fingerprint[:16]
-    with one_at_a_time(cached):
-        if not cached.is_dir():
-            with whole_folder(cached) as draft:
-                export_towers(folder, draft)
-        return compiled_tower(cached / "image.xml", device=device), compiled_tower(cached / "text.xml", device=device)
+    if not cached.is_dir():
+        with one_at_a_time(cached):
+            if not cached.is_dir():  # nobody else has made it meanwhile
+                with whole_folder(cached) as draft:
+                    export_towers(folder, draft)
+    return compiled_tower(cached / "image.xml", device=device), compiled_tower(cached / "text.xml", device=device)
 
 
 def export_towers(folder: Path, out: Path) -> None:

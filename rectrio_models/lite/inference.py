@@ -30,7 +30,7 @@ class LiteEncoder(Encoder):
     """A folder that training wrote, with the two models it stands on, as an Encoder. `backend` is "openvino" or,
     slower to load, "torch".
 
-    Its towers run in float32 alone, so `precision` is f32 or auto, with nothing to be checked on a gallery.
+    Its towers run in float32 whatever `precision` is asked for, so nothing has to hold on a gallery.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class LiteEncoder(Encoder):
         precision: str = "auto",
         device: str = "CPU",
         gallery: str | None = None,
+        data: Path | None = None,
         checked: bool = True,
     ):
         if missing := [file for file in FILES if not (folder / file).is_file()]:
@@ -50,9 +51,7 @@ class LiteEncoder(Encoder):
             )
         if backend not in BACKENDS:
             raise ModelError(f"“{backend}” is no backend; {' and '.join(BACKENDS)} are.")
-        if precision not in ("auto", "f32"):
-            raise ModelError(f"{folder.name} is a small model that runs in f32; “{precision}” is not to be had of it.")
-        self.name = name or str(folder)
+        self.name, self.precision = name or str(folder), "f32"
         # the config has the hashes of the weights in the packages
         self.fingerprint = sha256_of([folder / file for file in FILES], salt=f"lite {EMBEDDING_VERSION}")
         config = read_json(folder / "config.json")
@@ -60,7 +59,11 @@ class LiteEncoder(Encoder):
         self.max_tokens: int = config["max_tokens"]
         self.logit_scale: float = config["logit_scale"]
         self._image, self._text, tokenizer = BACKENDS[backend](folder, config, self.fingerprint, device)
-        self._whole, self._cut = (Tokenizer.from_str(tokenizer) for _ in range(2))
+        try:
+            self._whole, self._cut = (Tokenizer.from_str(tokenizer) for _ in range(2))
+        except Exception as error:  # the binding raises bare Exception
+            damaged = cache_root() / "towers" / self.fingerprint[:16]
+            raise ModelError(f"{damaged} is damaged: delete it and start again.") from error
         self._whole.no_padding()
         self._whole.no_truncation()
         self._cut.enable_truncation(self.max_tokens)
@@ -98,10 +101,11 @@ class LiteEncoder(Encoder):
 def openvino_towers(folder: Path, config: dict, fingerprint: str, device: str) -> tuple[Tower, Tower, str]:
     """Both towers compiled for a device, exported first where the cache has none, and the tokenizer as JSON."""
     cached = cache_root() / "towers" / fingerprint[:16]
-    with one_at_a_time(cached):
-        if not cached.is_dir():
-            with whole_folder(cached) as draft:
-                export_towers(folder, config, draft)
+    if not cached.is_dir():
+        with one_at_a_time(cached):
+            if not cached.is_dir():  # nobody else has made it meanwhile
+                with whole_folder(cached) as draft:
+                    export_towers(folder, config, draft)
     image, text = (compiled_tower(cached / f"{name}.xml", device=device) for name in ("image", "text"))
     return image, text, (cached / "tokenizer.json").read_text(encoding="utf-8")
 
