@@ -90,8 +90,8 @@ class Manifest:
 
     def rebuild_command(self, folder: Path) -> str:
         """The command that builds this index again."""
-        options = {"--release": self.release, "--dataset": self.dataset, "--kind": self.kind, "--out": str(folder)}
-        options["--precision"] = self.precision
+        options = {"--release": self.release, "--dataset": self.dataset, "--kind": self.kind}
+        options |= {"--precision": self.precision, "--out": str(folder)}
         if self.source:
             options["--data"] = self.source
         return "python -m index_builders build " + shlex.join(word for option in options.items() for word in option)

@@ -9,7 +9,8 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from rectrio_models.cache import write_whole
-from rectrio_models.datasets import DATASETS
+from rectrio_models.datasets import DATASETS, HUB_CARDS
+from rectrio_models.errors import ModelError
 from rectrio_models.figures import MEASURED, Figures
 from rectrio_models.releases import FAMILIES, RELEASES
 
@@ -36,6 +37,8 @@ def write_card(folder: Path) -> Path:
 
     Raises ModelError when the folder lacks what its kind of card is written from.
     """
+    if not folder.is_relative_to(HUB_CARDS) and not (folder / "training.json").is_file():
+        raise ModelError(f"{folder} has no training.json, so there is nothing to write a card from.")
     name = folder.resolve().name
     release = next((known.name for known in RELEASES.values() if known.folder == name), name)
     parts = card_module(folder).parts(folder, name, release)

@@ -81,7 +81,11 @@ class Figures:
 def refuse_hub_folder(release: str, folder: Path, json_path: Path | None) -> None:
     """Refuse, before anything is measured, to keep figures in a folder that RecTrio did not write: one in the Hub's
     cache, or a checkpoint with a card of its own."""
-    if json_path is None and not folder.is_relative_to(HUB_CARDS) and not (folder / "training.json").is_file():
+    if json_path is not None or folder.is_relative_to(HUB_CARDS):
+        return
+    if not Path(release).expanduser().is_dir():
+        raise ModelError(f"{release} comes from the Hub, and its folder is not yours to write in: add --json FILE.")
+    if not (folder / "training.json").is_file():
         raise ModelError(f"{release} is a model that RecTrio did not train, and keeps its own card: add --json FILE.")
 
 

@@ -99,7 +99,7 @@ def test_evaluation_is_right_on_an_encoder_that_knows(idx_folder):
         pictures |= {p.tobytes(): label for p, label in zip(pictures_of(rows), rows["label"], strict=True)}
 
     class Oracle:
-        name, dim, fingerprint, max_tokens = "oracle", 10, "0" * 64, 64
+        name, dim, fingerprint, max_tokens, precision = "oracle", 10, "0" * 64, 64, "f32"
         wrong = 0
 
         def encode_text(self, given):

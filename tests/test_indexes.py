@@ -94,7 +94,7 @@ def test_the_manifest_says_what_is_there(folder, encoder, idx_folder):
     assert (manifest.fingerprint, manifest.dim) == (encoder.fingerprint, encoder.dim)
     assert (manifest.dataset, manifest.source, manifest.count) == ("fashion-mnist", str(idx_folder), 100)
     assert manifest.checksums == {name: sha256_of([folder / name]) for name in (VECTORS, ITEMS)}
-    assert f"--out {folder} --data {idx_folder}" in manifest.rebuild_command(folder)
+    assert f"--precision f32 --out {folder} --data {idx_folder}" in manifest.rebuild_command(folder)
 
 
 def change(field, value):
