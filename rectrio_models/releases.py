@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rectrio_models.datasets import DATASETS, HUB_CARDS
 from rectrio_models.encoder import Encoder
-from rectrio_models.errors import ModelError
+from rectrio_models.errors import ModelError, QueryError
 from rectrio_models.hub import cached, hub_folder
 from rectrio_models.towers import check_device, check_precision
 
@@ -94,12 +94,12 @@ def resolve(release: str) -> str:
 
 
 def dataset_of(release: str) -> str:
-    """The data set that a release is shown with; raises ModelError for a model of the user's own, which has none."""
+    """The data set that a release is shown with; raises QueryError for a model of the user's own, which has none."""
     release = resolve(release)
     if release not in RELEASES:
         if not is_hub_id(release):
             model_folder(release)
-        raise ModelError(f"{release} has no gallery of its own: name a data set to search, as {', '.join(DATASETS)}.")
+        raise QueryError(f"{release} has no gallery of its own: name a data set to search, as {', '.join(DATASETS)}.")
     return RELEASES[release].dataset
 
 

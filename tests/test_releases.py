@@ -7,7 +7,7 @@ import pytest
 
 from rectrio_models import RELEASES, load_encoder, releases
 from rectrio_models.datasets import DATASETS, HUB_CARDS
-from rectrio_models.errors import ModelError
+from rectrio_models.errors import ModelError, QueryError
 from rectrio_models.releases import dataset_of, resolve, title_of
 
 STANDING_IN = "v2-lite, offline stand-in: CLIP's weights are not here"
@@ -50,7 +50,7 @@ def test_other_names_are_themselves(tiny_folder):
     assert title_of(str(tiny_folder)) == tiny_folder.name
     assert dataset_of("v2") == "fashion-mnist"
     for release in (str(tiny_folder), "someone/model"):  # which is not fetched to find out
-        with pytest.raises(ModelError, match="has no gallery of its own"):
+        with pytest.raises(QueryError, match="has no gallery of its own"):
             dataset_of(release)
 
 

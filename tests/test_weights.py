@@ -56,8 +56,8 @@ def test_the_folder_is_small_and_says_how_it_was_made():
 def test_the_measured_speeds_meet_the_bars():
     """What the card says was measured; nothing is timed here."""
     told = {f.key: f.value for name in ("bench", "gallery") for f in Figures.read(FOLDER / f"{name}.json").figures}
-    assert told["picture_ms"] <= 1.0
-    assert told["sentence_ms"] <= 1.0
+    assert told["picture_ms_f32"] <= 1.0
+    assert told["sentence_ms_f32"] <= 1.0
     assert told["index"] <= 10
     assert told["app"] <= 15
 
