@@ -8,6 +8,7 @@ from rectrio_models.comparison import COMPARISONS
 from rectrio_models.datasets import HUB_CARDS
 from rectrio_models.figures import Figure, Figures
 from rectrio_models.releases import RELEASES, Release
+from rectrio_models.towers import PRECISIONS
 
 PAGE = HUB_CARDS / "COMPARISON.md"
 UNKNOWN = "not measured"
@@ -29,8 +30,8 @@ no figure is typed by hand. A share stands with the 95 % interval of its bootstr
 
 ASIDE = """
 
-Each speed is that of the precision in brackets, the fastest; bf16 and int8 are taken only where their embeddings hold
-on the gallery. Measured by:
+Each figure is that of the precision in brackets, the best of them; bf16 and int8 are taken only where their embeddings
+hold on the gallery. The weights of v2-lite are its head alone: its two bases lie in packages of their own. Measured by:
 
 """
 
@@ -119,7 +120,8 @@ def set_up(release: Release) -> str:
 
 def best(figures: Figures | None, key: str) -> str:
     """The lowest figure of a kind among the precisions, and which precision that is."""
-    found = [f for f in figures.figures if f.key.startswith(f"{key}_") and "pytorch" not in f.key] if figures else []
+    keys = {f"{key}_{precision}" for precision in PRECISIONS}
+    found = [figure for figure in figures.figures if figure.key in keys] if figures else []
     if not found:
         return UNKNOWN
     lowest = min(found, key=lambda figure: figure.value)
