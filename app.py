@@ -130,7 +130,7 @@ def one_of_each(searcher: Searcher) -> list[int]:
 
 def encoder_choices(dataset: str, *more: str) -> list[tuple[str, str]]:
     """Every encoder that can answer for a data set, as (title, name), and what else the command line named."""
-    choices = [("V2: CLIP, or v2-lite where its weights are not to be had", "v2")]
+    choices = [("V2: CLIP, else v2-lite", "v2")]
     choices += [(r.title, r.name) for r in RELEASES.values() if r.version == "V2" or r.dataset == dataset]
     return choices + [(title_of(name), name) for name in more if name not in {known for _, known in choices}]
 

@@ -13,9 +13,11 @@ from rectrio_models.errors import ModelError
 TEXTS = ["a pair of boots", "BAG", "something warm to wear in winter when it snows and the wind blows", "", "👖"]
 
 
-@pytest.fixture(scope="module", params=["openvino", "torch"])
-def encoder(request, tiny_folder):
-    return load_encoder(str(tiny_folder), backend=request.param)
+@pytest.fixture(scope="module", params=["v1", "v1 on torch", "clip", "clip on torch", "v2-lite"])
+def encoder(request, tiny_folder, clip_folder):
+    which, _, backend = request.param.partition(" on ")
+    release = {"v1": str(tiny_folder), "clip": str(clip_folder)}.get(which, which)
+    return load_encoder(release, backend=backend or "openvino", precision="f32")
 
 
 def assert_unit(vectors, number, encoder):
@@ -47,11 +49,13 @@ def test_any_mode_and_size_of_picture_is_taken(encoder, photo):
 
 
 def test_many_threads_get_their_own_answers(encoder, pictures):
-    expected = encoder.encode_images(pictures)
+    expected, wanted = encoder.encode_images(pictures), encoder.encode_text(TEXTS)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda row: encoder.encode_images([pictures[row % 64]])[0], range(200)))
-    for row, vector in enumerate(found):
-        np.testing.assert_allclose(vector, expected[row % 64], atol=1e-5)
+        read = list(pool.map(lambda row: encoder.encode_text([TEXTS[row % len(TEXTS)]])[0], range(200)))
+    for row in range(200):
+        np.testing.assert_allclose(found[row], expected[row % 64], atol=1e-5)
+        np.testing.assert_allclose(read[row], wanted[row % len(TEXTS)], atol=1e-5)
 
 
 def test_long_texts_are_cut_where_max_tokens_says(encoder):
