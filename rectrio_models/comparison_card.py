@@ -89,9 +89,11 @@ def accuracy(path: Path) -> str:
     ]
     head = ["", *(column(figures, name) for name, figures in found.items())]
     data, origin = first.figures[0].data, first.origin
+    absent = [release.name for release in RELEASES.values() if release.zero_shot and release.name not in found]
+    told = f" Not measured on it yet: {', '.join(absent)}; add `--release` with the name." if absent else ""
     return (
         f"## Accuracy on {data.split(',')[0]}\n\n{table(head, rows)}\n\n"
-        f"On {data}; measured by `{origin['command']}` on {origin['machine']}."
+        f"On {data}; measured by `{origin['command']}` on {origin['machine']}.{told}"
     )
 
 
