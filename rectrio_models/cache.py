@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,6 +61,19 @@ def one_at_a_time(target: Path) -> Iterator[None]:
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f".{target.name}.lock")):
         yield
+
+
+def made_once(target: Path, make: Callable[[Path], None], *, proof: str = "") -> Path:
+    """The folder `target`, filled by `make` where it is not there yet, or its file `proof` is not; whole or not at all.
+
+    What is there is looked for before the lock is taken, so that a cache that may not be written can be used.
+    """
+    if not (target / proof).exists():
+        with one_at_a_time(target):
+            if not (target / proof).exists():  # nobody else has made it meanwhile
+                with whole_folder(target) as draft:
+                    make(draft)
+    return target
 
 
 def sha256_of(paths: Iterable[Path], *, salt: str = "") -> str:

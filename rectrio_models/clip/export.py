@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rectrio_models.cache import cache_root, content_hash, one_at_a_time, sha256_of, whole_folder
+from rectrio_models.cache import cache_root, content_hash, made_once, sha256_of
 from rectrio_models.clip.pixels import PixelForm
 from rectrio_models.errors import ModelError
 from rectrio_models.hub import WEIGHTS, has_weights
@@ -63,17 +63,12 @@ def exported(folder: Path) -> Path:
         # transformers would make up an empty one
         raise ModelError(f"{folder} holds no tokenizer (tokenizer.json, or vocab.json and merges.txt). Fetch it again.")
     out = cache_root() / "clip" / checkpoint_fingerprint(folder)[:16]
-    if not (out / FACTS).is_file():
-        with one_at_a_time(out):
-            if not (out / FACTS).is_file():  # nobody else has made it meanwhile
-                print(f"Exporting {folder.name} for OpenVINO, once …", file=sys.stderr, flush=True)
-                with whole_folder(out) as draft:
-                    export(folder, draft)
-    return out
+    return made_once(out, lambda draft: export(folder, draft), proof=FACTS)
 
 
 def export(folder: Path, out: Path) -> None:
     """Write the towers of a checkpoint, and what goes with them, into the folder `out`."""
+    print(f"Exporting {folder.name} for OpenVINO, once …", file=sys.stderr, flush=True)
     with quiet():
         from optimum.intel import OVModelForZeroShotImageClassification
         from transformers import AutoImageProcessor, AutoTokenizer
@@ -95,7 +90,6 @@ def export(folder: Path, out: Path) -> None:
             scale = logit_scale(model, form, tokenizer)  # before the image tower, a part of the model, is changed
             image = from_pixels(image, form)
             facts = {
-                "name": folder.name,
                 "dim": text.output(0).get_partial_shape()[1].get_length(),
                 "max_tokens": max_tokens(folder),
                 "end": tokenizer.eos_token_id,

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from rectrio_models.cache import content_hash, one_at_a_time, whole_folder, write_whole
+from rectrio_models.cache import content_hash, made_once, write_whole
 from rectrio_models.clip.export import IMAGE, TEXT, quiet
 from rectrio_models.clip.inference import ClipEncoder
 from rectrio_models.datasets import dataset_record
@@ -158,13 +158,10 @@ class Candidates:
 
     def quantised(self) -> Path:
         """The folder of the int8 towers, made first where they are not there yet."""
-        out = self.towers / f"int8-{self.source}"
-        if not out.is_dir():
-            with one_at_a_time(out):
-                if not out.is_dir():  # nobody else has made it meanwhile
-                    with whole_folder(out) as draft:
-                        quantise(self.towers, draft, self.encoder("f32"), self.sample)
-        return out
+        return made_once(
+            self.towers / f"int8-{self.source}",
+            lambda draft: quantise(self.towers, draft, self.encoder("f32"), self.sample),
+        )
 
     @property
     def source(self) -> str:

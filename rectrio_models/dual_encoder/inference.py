@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from tokenizers import Tokenizer
 
-from rectrio_models.cache import cache_root, one_at_a_time, sha256_of, whole_folder
+from rectrio_models.cache import cache_root, made_once, sha256_of
 from rectrio_models.dual_encoder.pixels_rectrio import pixel_values
 from rectrio_models.encoder import Encoder, Vectors
 from rectrio_models.errors import ModelError
@@ -93,12 +93,7 @@ class DualEncoder(Encoder):
 
 def openvino_towers(folder: Path, fingerprint: str, device: str) -> tuple[Tower, Tower]:
     """Both towers compiled for a device, exported first where the cache has none."""
-    cached = cache_root() / "towers" / fingerprint[:16]
-    if not cached.is_dir():
-        with one_at_a_time(cached):
-            if not cached.is_dir():  # nobody else has made it meanwhile
-                with whole_folder(cached) as draft:
-                    export_towers(folder, draft)
+    cached = made_once(cache_root() / "towers" / fingerprint[:16], lambda draft: export_towers(folder, draft))
     return compiled_tower(cached / "image.xml", device=device), compiled_tower(cached / "text.xml", device=device)
 
 

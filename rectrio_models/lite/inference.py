@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from tokenizers import Tokenizer
 
-from rectrio_models.cache import cache_root, one_at_a_time, sha256_of, whole_folder
+from rectrio_models.cache import cache_root, made_once, sha256_of
 from rectrio_models.encoder import Encoder, Vectors
 from rectrio_models.errors import ModelError
 from rectrio_models.lite.bases import Base
@@ -100,12 +100,7 @@ class LiteEncoder(Encoder):
 
 def openvino_towers(folder: Path, config: dict, fingerprint: str, device: str) -> tuple[Tower, Tower, str]:
     """Both towers compiled for a device, exported first where the cache has none, and the tokenizer as JSON."""
-    cached = cache_root() / "towers" / fingerprint[:16]
-    if not cached.is_dir():
-        with one_at_a_time(cached):
-            if not cached.is_dir():  # nobody else has made it meanwhile
-                with whole_folder(cached) as draft:
-                    export_towers(folder, config, draft)
+    cached = made_once(cache_root() / "towers" / fingerprint[:16], lambda draft: export_towers(folder, config, draft))
     image, text = (compiled_tower(cached / f"{name}.xml", device=device) for name in ("image", "text"))
     return image, text, (cached / "tokenizer.json").read_text(encoding="utf-8")
 
