@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rectrio_models import load_encoder
+from rectrio_models import load_encoder, wordnet
 from rectrio_models.errors import DataError, ModelError, TrainingError
-from rectrio_models.lite import emoji, training, wordnet
+from rectrio_models.lite import emoji, training
 from rectrio_models.lite.bases import EFFICIENTNET, MINILM, Base
-from rectrio_models.lite.texts import Targets, fill
+from rectrio_models.lite.texts import Targets, class_synsets, fill
 from rectrio_models.pictures import open_picture
 from rectrio_models.releases import model_folder
 from tests.conftest import absent
@@ -184,7 +184,7 @@ def nouns():
 def test_wordnet_is_read(nouns):
     loafer = {nouns.synsets[synset].gloss[:28]: share for synset, share in nouns.senses["loafer"].items()}
     assert loafer == {"person who does no work": 0.5, "a low leather step-in shoe; ": 0.5}
-    classes = wordnet.class_synsets()
+    classes = class_synsets()
     assert len(classes) == len(set(classes)) == 1000
     assert [nouns.synsets[classes[number]].lemmas[0] for number in (0, 207, 999)] == [
         "tench",
@@ -202,7 +202,7 @@ def test_nouns_lie_where_wordnet_says(lemma, number, some, nouns):
     sense = max(targets.seen(lemma), key=targets.seen(lemma).get)
     classes = np.flatnonzero(targets.classes({sense: 1.0}))
     assert len(classes) == number
-    synsets = wordnet.class_synsets()
+    synsets = class_synsets()
     assert some in {word for row in classes for word in nouns.synsets[synsets[row]].lemmas}
 
 

@@ -1,15 +1,28 @@
 """Text descriptions of the classes of each data set, and the generator that multiplies them in training.
 
 A description module holds a `Words` record for each class. `TextGenerator` draws from it: one of the ten written
-descriptions, or a template filled with nouns, materials, cuts, uses and wearers, and then the accidents of real
-typing: dropped words and misspellings. (Case is nothing to the tokenizer.)
+descriptions, or a template filled with nouns, materials, cuts, uses and wearers; the same in other languages; what
+WordNet calls it; and then the accidents of real typing: dropped words and misspellings. It draws texts of no class
+too, for which nothing should be found. (Case is nothing to the tokenizer.)
 """
 
+import hashlib
 import importlib
 import random
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from rectrio_models.descriptions.languages.language_words import Language
+
+if TYPE_CHECKING:
+    from rectrio_models.attributes import Attribute
+    from rectrio_models.descriptions.lexicon import Lexicon
+
+# shares of the texts in another language than English, out of WordNet, and of the others asking for an attribute
+LANGUAGES, LEXICON, ATTRIBUTES = 0.3, 0.1, 0.25
+MISSPELT, TAGGED = 0.3, 0.02  # shares of the texts with a slip of the fingers, and of those that are #hashtags
 
 MODULES = {
     "fashion-mnist": "rectrio_models.descriptions.fashion_mnist",
@@ -82,16 +95,18 @@ class Descriptions:
     held_out: Mapping[str, tuple[str, ...]]  # by label; never drawn in training
     sentences: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by label: whole ones, as people type them
     templates: tuple[str, ...] = TEMPLATES
+    more: Mapping[str, Words] = field(default_factory=dict)  # by label: words that are rarer
+    languages: Mapping[str, Language] = field(default_factory=dict)  # by code: "de"
+    absent: tuple[str, ...] = ()  # nouns for what the data set does not hold
+
+    def texts(self) -> list[str]:
+        """All whole descriptions, class by class."""
+        return [text for words in self.words.values() for text in words.descriptions]
 
 
 def descriptions_of(dataset: str) -> Descriptions:
     """The descriptions of a data set in DATASETS."""
     return importlib.import_module(MODULES[dataset]).DESCRIPTIONS
-
-
-def texts_of(dataset: str) -> list[str]:
-    """All whole texts that are written about a data set: the descriptions, class by class."""
-    return [text for words in descriptions_of(dataset).words.values() for text in words.descriptions]
 
 
 KEYBOARD = {
@@ -103,43 +118,66 @@ KEYBOARD = {
 
 
 class TextGenerator:
-    """Draws training texts for a class. The same `random.Random` state gives the same texts."""
+    """Draws training texts for a class, or for none. The same `random.Random` state gives the same texts.
 
-    def __init__(self, descriptions: Descriptions):
+    lexicon: further names and definitions out of WordNet, where it is installed; attributes: what is asked for beside
+    the class.
+    """
+
+    def __init__(
+        self,
+        descriptions: Descriptions,
+        lexicon: "Lexicon | None" = None,
+        attributes: Sequence["Attribute"] = (),
+    ):
         self.descriptions = descriptions
+        self.lexicon = lexicon
+        self.attributes = attributes
+        self._about_nouns = [template for template in descriptions.templates if "{noun}" in template]
+        self._absent_nouns = tuple(noun for noun in descriptions.absent if not kept_for_calibration(noun))
         self.kept_out = {plain(text) for texts in descriptions.held_out.values() for text in texts}
 
-    def draw(self, label: str, rng: random.Random) -> str:
-        """One text for `label`; never one of the held-out queries."""
+    def draw(self, label: str | None, rng: random.Random, *, rich: bool = True) -> str:
+        """One text for `label`, or for nothing that the data set holds; never one of the held-out queries. Those that
+        are not `rich` keep to the common English words of a class."""
         while True:
-            text = self._draw(label, rng)
+            text = accidents(self._absent(rng) if label is None else self._present(label, rng, rich), rng)
             if text and plain(text) not in self.kept_out:
                 return text
 
-    def _draw(self, label: str, rng: random.Random) -> str:
-        words = self.descriptions.words[label]
+    def _present(self, label: str, rng: random.Random, rich: bool) -> str:
+        way = rng.random() if rich else 1.0
         sentences = self.descriptions.sentences.get(label)
+        if self.descriptions.languages and way < LANGUAGES:
+            return self._foreign(label, rng)
+        if self.lexicon and way < LANGUAGES + LEXICON:
+            return self._looked_up(self.lexicon.present[label], rng)
         if rng.random() < 0.15:
-            text = rng.choice(words.descriptions)
-        elif sentences and rng.random() < 0.1:
-            text = rng.choice(sentences)
-        else:
-            template = rng.choice(self.descriptions.templates)
-            text = re.sub(r"\{(\w+)\}", lambda slot: self._fill(slot[1], words, rng), template)
-        tokens = text.split()
-        if len(tokens) > 3 and rng.random() < 0.2:
-            tokens.pop(rng.randrange(len(tokens)))
-        if rng.random() < 0.25:
-            # the longest word is the one that matters, and the one people misspell
-            at = (
-                rng.randrange(len(tokens))
-                if rng.random() < 0.4
-                else max(range(len(tokens)), key=lambda i: len(tokens[i]))
-            )
-            tokens[at] = misspell(tokens[at], rng)
-        return " ".join(tokens)
+            return rng.choice(self.descriptions.words[label].descriptions)
+        if rich and sentences and rng.random() < 0.1:
+            return rng.choice(sentences)
+        words = self.descriptions.words[label]
+        if rich and self.descriptions.more and rng.random() < 0.4:
+            words = self.descriptions.more[label]
+        suitable = [attribute for attribute in self.attributes if label in attribute.labels]
+        if rich and suitable and rng.random() < ATTRIBUTES:
+            asked = rng.choice(suitable)
+            words = replace(words, looks=asked.looks, details=asked.details)
+            return self._filled(words, self._about_nouns, rng)
+        return self._filled(words, self.descriptions.templates, rng)
 
-    def _fill(self, slot: str, words: Words, rng: random.Random) -> str:
+    def _absent(self, rng: random.Random) -> str:
+        way = rng.random()
+        if way < 0.1 or not self._absent_nouns:
+            text = gibberish(rng)
+            return self._absent(rng) if kept_for_calibration(text) else text
+        if self.lexicon and way < 0.5:
+            near = self.lexicon.near if rng.random() < 0.5 else ()
+            return self._looked_up(near or self.lexicon.absent, rng)
+        return self._filled(Words((), self._absent_nouns, ("",), ("",), ("",)), self._about_nouns, rng)
+
+    def _filled(self, words: Words, templates: Sequence[str], rng: random.Random) -> str:
+        """One of the templates with a word in each slot."""
         choices = {
             "noun": words.nouns,
             "look": words.looks,
@@ -148,7 +186,48 @@ class TextGenerator:
             "neutral": self.descriptions.neutral,
             "wearer": self.descriptions.wearers,
         }
-        return rng.choice(choices[slot])
+        return re.sub(r"\{(\w+)\}", lambda slot: rng.choice(choices[slot[1]]), rng.choice(templates))
+
+    def _foreign(self, label: str, rng: random.Random) -> str:
+        language = self.descriptions.languages[rng.choice(list(self.descriptions.languages))]
+        words = language.words[label]
+        if rng.random() < 0.15:
+            return rng.choice(words.descriptions)
+        choices = {
+            "noun": words.nouns,
+            "a_noun": words.a_nouns,
+            "detail": words.details,
+            "neutral": language.neutral,
+        }
+        return re.sub(r"\{(\w+)\}", lambda slot: rng.choice(choices[slot[1]]), rng.choice(language.templates))
+
+    def _looked_up(self, entries: Sequence[tuple[str, str]], rng: random.Random) -> str:
+        """A name out of the lexicon, in a template or alone, or its definition."""
+        name, definition = rng.choice(entries)
+        way = rng.random()
+        if way < 0.3 and definition:
+            return definition
+        return name if way < 0.6 else f"{rng.choice(('a', 'a photo of a', 'the', 'picture of', 'show me a'))} {name}"
+
+
+def accidents(text: str, rng: random.Random) -> str:
+    """A text as it is typed: now and then without a word, or with one misspelt."""
+    tokens = text.split()
+    if len(tokens) > 3 and rng.random() < 0.2:
+        tokens.pop(rng.randrange(len(tokens)))
+    if tokens and rng.random() < MISSPELT:
+        # the longest word is the one that matters, and the one people misspell
+        at = rng.randrange(len(tokens)) if rng.random() < 0.4 else max(range(len(tokens)), key=lambda i: len(tokens[i]))
+        for _ in range(1 if rng.random() < 0.7 else 2):
+            tokens[at] = misspell(tokens[at], rng)
+    return "#" + "".join(tokens) if rng.random() < TAGGED else " ".join(tokens)
+
+
+def gibberish(rng: random.Random) -> str:
+    """Letters, keys and digits that mean nothing."""
+    kinds = ("abcdefghijklmnopqrstuvwxyz", "asdfghjkl", "qwertyuiop", "0123456789", "zxcvbnm,.", "!?#%&*")
+    words = ["".join(rng.choices(rng.choice(kinds), k=rng.randint(2, 9))) for _ in range(rng.randint(1, 4))]
+    return " ".join(words)
 
 
 def misspell(word: str, rng: random.Random) -> str:
@@ -163,6 +242,12 @@ def misspell(word: str, rng: random.Random) -> str:
         word[:at] + rng.choice(KEYBOARD.get(word[at], word[at])) + word[at + 1 :],
     )
     return rng.choice(slips)
+
+
+def kept_for_calibration(name: str) -> bool:
+    """Whether a name is kept out of training, so that a model's scores can be calibrated with it: a tenth of all are,
+    told by their hash."""
+    return hashlib.sha256(plain(name).encode()).digest()[0] < 26
 
 
 def plain(text: str) -> str:

@@ -5,7 +5,9 @@ questions and requests as people type them, thirty a class.
 """
 
 from rectrio_models.descriptions import Descriptions, Words
+from rectrio_models.descriptions.absent import ABSENT_ANYWHERE, ABSENT_FROM_ANIMALS
 from rectrio_models.descriptions.animals_held_out import HELD_OUT
+from rectrio_models.descriptions.languages import languages_of
 
 # fmt: off
 WORDS = {
@@ -1246,4 +1248,6 @@ DESCRIPTIONS = Descriptions(
     held_out=HELD_OUT,
     sentences=SENTENCES,
     templates=TEMPLATES,
+    languages=languages_of("ANIMALS"),
+    absent=ABSENT_ANYWHERE + ABSENT_FROM_ANIMALS,
 )

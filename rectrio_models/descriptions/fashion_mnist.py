@@ -1,7 +1,10 @@
 """How people describe the ten garments of Fashion-MNIST: 100 descriptions, ten a class, and the words around them."""
 
 from rectrio_models.descriptions import Descriptions, Words
+from rectrio_models.descriptions.absent import ABSENT_ANYWHERE, ABSENT_FROM_FASHION
 from rectrio_models.descriptions.fashion_mnist_held_out import HELD_OUT
+from rectrio_models.descriptions.fashion_mnist_more import MORE, SENTENCES
+from rectrio_models.descriptions.languages import languages_of
 
 # fmt: off
 WORDS = {
@@ -359,4 +362,8 @@ DESCRIPTIONS = Descriptions(
         "in black", "in white", "in my size", "on sale", "for everyday wear", "for work", "for a party",
     ),
     held_out=HELD_OUT,
+    sentences=SENTENCES,
+    more=MORE,
+    languages=languages_of("FASHION_MNIST"),
+    absent=ABSENT_ANYWHERE + ABSENT_FROM_FASHION,
 )

@@ -23,7 +23,7 @@ def parts(folder: Path, name: str, release: str) -> Parts:
         },
         sections=[about(name, config), use(release), training(log)],
         limits=LIMITS,
-        expected=("bench", "gallery"),
+        expected=("bench", "gallery", "refusals-fashion-mnist"),
     )
 
 

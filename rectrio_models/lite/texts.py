@@ -4,10 +4,13 @@ import random
 import re
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from rectrio_models.lite.wordnet import WordNet, class_synsets
+from rectrio_models.wordnet import WordNet
+
+CLASSES = Path(__file__).with_name("imagenet_synsets.txt")  # n and the offset in data.noun of WordNet 3.0, one a class
 
 PHYSICAL_ENTITY = 1930  # the synset of all that a picture can show
 SAYING = range(1, 401)  # how many classes a synset may have below it; "whole" and "object" say nothing of a picture
@@ -36,6 +39,11 @@ PLACES = (
     "park", "garden", "house", "city", "sea", "field", "kitchen", "forest", "street", "grass", "sky", "snow", "room",
     "water", "morning", "night",
 )  # fmt: skip
+
+
+def class_synsets() -> list[int]:
+    """The synset of each of ImageNet's classes, in the order of the classifier's outputs, (1000,)."""
+    return [int(line[1:]) for line in CLASSES.read_text(encoding="ascii").split()]
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ from rectrio_models.lite.bases import EFFICIENTNET, MINILM
 from rectrio_models.lite.emoji import emoji
 from rectrio_models.lite.modeling import FeatureTower, SentenceTower, kernel, load_efficientnet, load_minilm
 from rectrio_models.lite.pixels import SIDE, squares
-from rectrio_models.lite.texts import NounText, Targets, noun_texts
-from rectrio_models.lite.wordnet import PLACE, class_synsets, read_wordnet
+from rectrio_models.lite.texts import NounText, Targets, class_synsets, noun_texts
+from rectrio_models.wordnet import PLACE, read_wordnet
 
 LOG = "training.json"
 WIDTH = 384  # of MiniLM's sentence embeddings

@@ -1,5 +1,5 @@
-"""WordNet's nouns (https://wordnet.princeton.edu/documentation/wndb5wn) as Debian's wordnet-base installs them, and
-where ImageNet's thousand classes lie among them. Only training reads this.
+"""WordNet's nouns (https://wordnet.princeton.edu/documentation/wndb5wn) as Debian's wordnet-base installs them. Only
+training reads this.
 """
 
 from collections import Counter, defaultdict
@@ -9,7 +9,6 @@ from pathlib import Path
 from rectrio_models.errors import DataError
 
 PLACE = Path("/usr/share/wordnet")
-CLASSES = Path(__file__).with_name("imagenet_synsets.txt")  # n and the offset in data.noun of WordNet 3.0, one a class
 UNSEEN = 0.5  # what every sense counts beside its uses, so that one which the texts never have counts too
 
 
@@ -78,8 +77,3 @@ def read_wordnet(folder: Path = PLACE) -> WordNet:
 def lines_of(path: Path) -> list[str]:
     """The lines of one of WordNet's files, without the licence that each begins with."""
     return [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("  ")]
-
-
-def class_synsets() -> list[int]:
-    """The synset of each of ImageNet's classes, in the order of the classifier's outputs, (1000,)."""
-    return [int(line[1:]) for line in CLASSES.read_text(encoding="ascii").split()]
