@@ -17,13 +17,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from rectrio_models.datasets import DATASETS
-from rectrio_models.descriptions import descriptions_of
 from rectrio_models.encoder import Encoder
 from rectrio_models.errors import ModelError
 from rectrio_models.figures import Figure, Figures, origin
 from rectrio_models.formats import pictures_of
-from rectrio_models.releases import RELEASES, load_encoder, model_folder
+from rectrio_models.releases import load_encoder, model_folder, record_for
 from rectrio_models.towers import PRECISIONS
 
 SECONDS = 8.0  # that each encoder spends on one kind of work, at about
@@ -55,12 +53,14 @@ else:
 """
 
 
-def bench(release: str, *, dataset: str | None = None, seconds: float = SECONDS) -> Figures:
-    """Measure an encoder in every precision that it runs in, processor included, on pictures of a data set."""
-    name = dataset or (RELEASES[release].dataset if release in RELEASES else "fashion-mnist")
-    record = DATASETS[name]
-    pictures = list(pictures_of(record.load_gallery().select(range(BATCH))))
-    sentences = [text for texts in descriptions_of(name).held_out.values() for text in texts]
+def bench(release: str, *, dataset: str | None = None, data: Path | None = None, seconds: float = SECONDS) -> Figures:
+    """Measure an encoder in every precision that it runs in, processor included, on pictures of a data set, or of a
+    copy of it."""
+    record = record_for(release, dataset, data=data, default="fashion-mnist")
+    gallery = record.load_gallery(data=data)
+    pictures = list(pictures_of(gallery.select([row % len(gallery) for row in range(BATCH)])))
+    described = record.descriptions()
+    sentences = [text for texts in described.held_out.values() for text in texts] or described.texts()
     encoders = {"PyTorch": load_encoder(release, backend="torch")}
     for precision in PRECISIONS:
         try:
@@ -96,7 +96,11 @@ def bench(release: str, *, dataset: str | None = None, seconds: float = SECONDS)
     size = sum(file.stat().st_size for file in weights_of(model_folder(release))) / 1e6
     figures.append(Figure("size", "weights on disk", size, n=1, unit="MB"))
     encoder = next(encoder for name, encoder in encoders.items() if name != "PyTorch")
-    return Figures("bench", origin(encoder, f"python -m rectrio_models bench --release {release}"), figures)
+    return Figures(
+        "bench",
+        origin(encoder, f"python -m rectrio_models bench --release {release}" + (" --data DIR" if data else "")),
+        figures,
+    )
 
 
 def timed(key: str, what: str, taken: dict[str, list[float]], divisor: int, data: str) -> list[Figure]:

@@ -1,4 +1,4 @@
-"""The model card, written from what was measured: evaluation.json, bench.json, gallery.json. What else it says of a
+"""The model card, written from what was measured: evaluation.json, bench.json, and so on. What else it says of a
 model, the `card` module of that model's package knows."""
 
 import importlib
@@ -11,13 +11,22 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from rectrio_models.cache import write_whole
 from rectrio_models.datasets import DATASETS, HUB_CARDS
 from rectrio_models.errors import ModelError
-from rectrio_models.figures import MEASURED, Figures
+from rectrio_models.figures import MEASURED, REFUSALS, Figures
 from rectrio_models.releases import FAMILIES, RELEASES
 
 COMMANDS = {
     "evaluation": "python -m rectrio_models evaluate",
+    "runs": "python -m rectrio_models runs",
     "bench": "python -m rectrio_models bench",
     "gallery": "python -m index_builders bench",
+    **dict.fromkeys(REFUSALS, "python -m index_builders refusals"),
+}
+TITLES = {
+    "evaluation": "Accuracy",
+    "runs": "Further training runs",
+    "bench": "Speed",
+    "gallery": "The gallery and the page",
+    **dict.fromkeys(REFUSALS, "When nothing in the gallery matches"),
 }
 
 
@@ -29,7 +38,11 @@ class Parts:
     sections: list[str]  # Markdown, before the figures
     limits: str  # Markdown, after them
     code: Path | None = None  # where the code lies that the folder carries, if it does
-    expected: tuple[str, ...] = MEASURED  # the figures that such a card has once all is measured
+    expected: tuple[str, ...] = (
+        "evaluation",
+        "bench",
+        "gallery",
+    )  # the figures that such a card has once all is measured
 
 
 def write_card(folder: Path) -> Path:
@@ -89,11 +102,11 @@ def results(measured: list[Figures]) -> list[EvalResult]:
 
 def table(figures: Figures) -> str:
     """One command's figures."""
-    title = {"evaluation": "Accuracy", "bench": "Speed", "gallery": "The gallery and the page"}[figures.name]
     of = f" Weights: {figures.origin['weights']}." if "weights" in figures.origin else ""
+    method = f"\n{figures.origin['method']}.\n" if "method" in figures.origin else ""
     rows = "\n".join(f"| {figure.what} | {figure} | {figure.n:,} | {figure.data} |" for figure in figures.figures)
-    return f"""## {title}
-
+    return f"""## {TITLES[figures.name]}
+{method}
 | what | measured | n | on |
 | --- | ---: | ---: | --- |
 {rows}

@@ -16,7 +16,6 @@ from tqdm import tqdm
 from rectrio_models.cache import write_whole
 from rectrio_models.captions import CaptionedSet, squares
 from rectrio_models.datasets import HUB_CARDS, DatasetRecord
-from rectrio_models.descriptions import descriptions_of
 from rectrio_models.encoder import Encoder, Vectors
 from rectrio_models.errors import DataError
 from rectrio_models.evaluation import QUERIES_AT_ONCE, class_vectors, encode_pictures
@@ -88,7 +87,7 @@ def compare_encoders(
     """The figures of every encoder by its name, on a split of a data set, its gallery's by default, or on `limit`
     pictures of it, as many of each class. Raises DataError when that is not to be had, or leaves fewer than two
     pictures a class."""
-    split = split or dataset.gallery_split
+    split = split or "test"
     pictures = dataset.load(split, data=data)
     rows = balanced(np.array(pictures["label"]), limit)
     if limit is not None:
@@ -96,8 +95,9 @@ def compare_encoders(
     labels = np.array(pictures["label"])  # (n,)
     if len(labels) < 2 * len(dataset.labels):
         raise DataError(f"{len(labels)} pictures are too few to compare on: {2 * len(dataset.labels)} at least are.")
-    descriptions = descriptions_of(dataset.name)
-    texts = [(text, label) for label, held_out in descriptions.held_out.items() for text in held_out]
+    descriptions = dataset.descriptions()
+    held_out = descriptions.held_out or {label: words.descriptions for label, words in descriptions.words.items()}
+    texts = [(text, label) for label, written in held_out.items() for text in written]
     wanted = np.array([dataset.labels.index(label) for _, label in texts])  # (T,)
     options = {"--split": split, "--data": "DIR" if data else None, "--limit": limit}
     command = command_of(encoders, dataset.name)

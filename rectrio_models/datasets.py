@@ -6,7 +6,7 @@ noticed within seconds, once for each process.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +19,12 @@ from rectrio_models.network import SECONDS, hub_reachable
 if TYPE_CHECKING:
     import datasets
 
+    from rectrio_models.descriptions import Descriptions
+
 log = logging.getLogger("rectrio")
 
 HUB_CARDS = Path(__file__).parent.parent / "hub_cards"
+OWN = "own"  # names the pictures of the user's own, wherever they lie (`own_data.py`)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,28 @@ class DatasetRecord:
             f"{self.hint}, or give a copy of yours with --data."
         )
 
+    def load_without(self, hold_out: Sequence[str], *, data: str | Path | None = None) -> "datasets.Dataset":
+        """The pictures to train on: the training split, or where some are held out by their names, all others."""
+        return self._parted(hold_out, data)[0] if hold_out else self.load("train", data=data)
+
+    def load_held_out(self, hold_out: Sequence[str], *, data: str | Path | None = None) -> "datasets.Dataset":
+        """The pictures that such training never saw: those held out of a data set that comes undivided, and otherwise
+        the test split."""
+        if hold_out and self.one_split:
+            return self._parted(hold_out, data)[1]
+        return self.load("test", data=data)
+
+    def _parted(
+        self, hold_out: Sequence[str], data: str | Path | None
+    ) -> tuple["datasets.Dataset", "datasets.Dataset"]:
+        """All pictures whose names fit none of the patterns, and those whose names fit one."""
+        whole = self.load("all" if self.one_split else "train", data=data)
+        held = [formats.matches(name, hold_out) for name in formats.names_of(whole)]
+        if not any(held):
+            raise DataError(f"No picture of {self.title} is called {', '.join(hold_out)}: name a class and a file.")
+        rows = range(len(held))
+        return whole.select([row for row in rows if not held[row]]), whole.select([row for row in rows if held[row]])
+
     def load_gallery(self, *, data: str | Path | None = None) -> "datasets.Dataset":
         """The pictures that are searched: the embedded ones where they are, so that no network is asked."""
         if data is None and (found := self._embedded(self.gallery_split)) is not None:
@@ -76,8 +101,25 @@ class DatasetRecord:
     def _divided(self, whole: "datasets.Dataset", split: str) -> "datasets.Dataset":
         return formats.fifth(whole, rest=split == "train") if split != "all" else whole
 
-    def gallery_version(self) -> str:
-        """Eight hex digits that change with the embedded gallery; "hub" where there is none."""
+    def descriptions(self) -> "Descriptions":
+        """How people describe the classes."""
+        from rectrio_models.descriptions import descriptions_of
+
+        return descriptions_of(self.name)
+
+    def facts(self) -> dict:
+        """What a training log keeps of the data set beside its name."""
+        return {}
+
+    def files(self) -> dict[str, str]:
+        """What a model folder carries of the data set, each file's text by its name."""
+        return {}
+
+    def gallery_version(self, data: str | Path | None = None) -> str:
+        """Eight hex digits that change with the embedded gallery, or with the files of a copy; "hub" where there is
+        neither."""
+        if data is not None:
+            return formats.files_version(Path(data).expanduser())
         files = self._embedded_files(self.gallery_split)
         return sha256_of(files)[:8] if files else "hub"
 
@@ -177,8 +219,17 @@ DATASETS = {
 }
 
 
-def dataset_record(name: str) -> DatasetRecord:
-    """The record of that name, or DataError listing the names there are."""
+def dataset_record(name: str, *, data: Path | None = None, model: Path | None = None) -> DatasetRecord:
+    """The record of that name, or DataError listing the names there are.
+
+    data: the folder of the pictures where the name is OWN; model: a model folder that describes their classes.
+    """
+    if name == OWN:
+        from rectrio_models.own_data import own_data
+
+        if data is None:
+            raise DataError("Pictures of your own have to be named: add --data DIR, the folder of the class folders.")
+        return own_data(data, model=model)
     if name not in DATASETS:
         raise DataError(f"“{name}” is no data set of RecTrio; {', '.join(DATASETS)} are.")
     return DATASETS[name]

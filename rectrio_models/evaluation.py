@@ -1,73 +1,131 @@
 """The retrieval metrics, measured on real pictures: `python -m rectrio_models evaluate --release v1-fashion`."""
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
-from rectrio_models.datasets import DatasetRecord
-from rectrio_models.descriptions import Descriptions, descriptions_of
+from rectrio_models.datasets import OWN, DatasetRecord
+from rectrio_models.descriptions import Descriptions
 from rectrio_models.encoder import Encoder, Vectors
 from rectrio_models.errors import DataError
 from rectrio_models.figures import Figure, Figures, origin
-from rectrio_models.formats import pictures_of, splits_at
+from rectrio_models.formats import names_of, pictures_of, splits_at
+from rectrio_models.queries import answered, attributes_shown
 
 QUERIES_AT_ONCE = 500  # rows of a score matrix that lie in memory together
 
 
-def evaluate(encoder: Encoder, dataset: DatasetRecord, *, data: Path | None = None) -> Figures:
+def evaluate(
+    encoder: Encoder,
+    dataset: DatasetRecord,
+    *,
+    data: Path | None = None,
+    hold_out: Sequence[str] = (),
+    queries: Sequence[Path] = (),
+) -> Figures:
     """Measure an encoder on a data set's test split, with its training split as the gallery for picture queries.
 
+    hold_out: the patterns of the pictures that training held out of an undivided data set, which are measured then, by
+    source too; queries: files of `queries.read_queries`.
     Raises DataError when a split is not to be had, or the two are the same.
     """
-    if data is not None and not splits_at(Path(data)):
+    own = dataset.name == OWN
+    if data is not None and not own and not hold_out and not splits_at(Path(data)):
         raise DataError(f"{data} names no train and no test split, so its pictures would be sought among themselves.")
-    test, train = dataset.load(dataset.gallery_split, data=data), dataset.load("train", data=data)
-    descriptions = descriptions_of(dataset.name)
+    test, train = dataset.load_held_out(hold_out, data=data), dataset.load_without(hold_out, data=data)
+    if not len(test) or not len(train):
+        raise DataError(
+            f"{dataset.title} has {len(train):,} training and {len(test):,} test pictures, so nothing can be measured. "
+            "Give two different pictures of a class at least."
+        )
+    descriptions = dataset.descriptions()
     test_labels, train_labels = np.array(test["label"]), np.array(train["label"])  # (n,)
     test_vectors = encode_pictures(encoder, test, title=f"encoding {dataset.title}, test")
     train_vectors = encode_pictures(encoder, train, title=f"encoding {dataset.title}, train")
 
     classes = class_vectors(encoder, descriptions)
-    nearest = (test_vectors @ classes.T).argmax(axis=1)  # (n,)
-    neighbour = top_rows(test_vectors, train_vectors, k=1)[:, 0]  # (n,)
-    written = [(text, label) for label, words in descriptions.words.items() for text in words.descriptions]
-    kept_out = [(text, label) for label, texts in descriptions.held_out.items() for text in texts]
-    split = f"{dataset.title}, test"
+    right = (test_vectors @ classes.T).argmax(axis=1) == test_labels  # (n,)
+    like = train_labels[top_rows(test_vectors, train_vectors, k=min(5, len(train)))] == test_labels[:, None]  # (n, 5)
+    there = [label for i, label in enumerate(dataset.labels) if (test_labels == i).any()]  # which a text can find
+    written = [(text, label) for label in there for text in descriptions.words[label].descriptions]
+    kept_out = [(text, label) for label in there for text in descriptions.held_out.get(label, ())]
+    k = min(10, np.bincount(test_labels)[np.unique(test_labels)].min()) if own else 10  # what a small class can reach
+    split = f"{dataset.title}, " + ("held-out sources" if hold_out else "test")
+    gallery = (test_vectors, test_labels)
+
+    def figure(key: str, what: str, values: np.ndarray) -> Figure:
+        return Figure(key, what, float(values.mean()), n=len(values), data=split)
+
+    nearest_class = f"class accuracy: nearest class by text, the mean of its {'' if own else 'ten '}descriptions"
+    figures = [
+        figure("class_accuracy", nearest_class, right),
+        *(
+            figure(f"class_accuracy_{source}", f"{nearest_class}; source {source}", right[rows])
+            for source, rows in sources(test, hold_out).items()
+        ),
+    ]
+    if np.ptp(np.bincount(test_labels)) > 0:
+        shares = np.array([right[test_labels == label].mean() for label in np.unique(test_labels)])
+        figures.append(figure("class_accuracy_mean", f"{nearest_class}; mean over the classes", shares))
+    if len(copies := copied(test, train)) > 0:
+        clean = np.setdiff1d(np.arange(len(test)), copies)
+        what = f"{nearest_class}; without the {len(copies)} test pictures that training has a copy of"
+        figures.append(figure("class_accuracy_clean", what, right[clean]))
+    among = f"among the {len(train_labels):,} training pictures"
+    figures += [
+        figure("image_image_top_1", f"image→image: same class at rank 1, {among}", like[:, 0]),
+        figure("image_image_top_5", f"image→image: same class at one of ranks 1 to 5, {among}", like.any(axis=1)),
+    ]
+    for key, what, texts in (
+        ("text_image", "the descriptions", written),
+        ("held_out", "sentences kept out of training", kept_out),
+    ):
+        if not texts:
+            continue
+        hits = hits_of(encoder, texts, *gallery, dataset.labels, k=k)
+        figures += [
+            figure(f"{key}_precision_at_{k}", f"text→image precision@{k}, {what}", hits.mean(axis=1)),
+            figure(f"{key}_top_5", f"text→image: the class at one of ranks 1 to 5, {what}", hits[:, :5].any(axis=1)),
+        ]
+    for path in queries:
+        figures += answered(encoder, path, vectors=test_vectors, labels=test_labels, names=dataset.labels, data=split)
+        figures += attributes_shown(
+            encoder, path, dataset, vectors=test_vectors, labels=test_labels, pictures=test, data=split
+        )
+    command = f"python -m rectrio_models evaluate --release {name_of(encoder)}"
+    command += "" if own else f" --dataset {dataset.name}"
     return Figures(
         name="evaluation",
-        origin=origin(encoder, f"python -m rectrio_models evaluate --release {encoder.name} --dataset {dataset.name}"),
-        figures=[
-            Figure(
-                "class_accuracy",
-                "class accuracy: nearest class by text, the mean of its ten descriptions",
-                float((nearest == test_labels).mean()),
-                n=len(test_labels),
-                data=split,
-            ),
-            Figure(
-                "image_image_top_1",
-                f"image→image: same class at rank 1, among the {len(train_labels):,} training pictures",
-                float((train_labels[neighbour] == test_labels).mean()),
-                n=len(test_labels),
-                data=split,
-            ),
-            Figure(
-                "text_image_precision_at_10",
-                "text→image precision@10, the descriptions",
-                precision_at_10(encoder, written, test_vectors, test_labels, dataset.labels),
-                n=len(written),
-                data=split,
-            ),
-            Figure(
-                "held_out_precision_at_10",
-                "text→image precision@10, sentences kept out of training",
-                precision_at_10(encoder, kept_out, test_vectors, test_labels, dataset.labels),
-                n=len(kept_out),
-                data=split,
-            ),
-        ],
+        origin=origin(encoder, command + (" --data DIR" if data else "") + (" --queries FILE …" if queries else "")),
+        figures=figures,
     )
+
+
+def sources(pictures, hold_out: Sequence[str]) -> dict[str, np.ndarray]:
+    """The rows of each source of held-out pictures: what a file's name has before its first “_”; of no others, as a
+    data set's own test split has one source."""
+    names = [name.partition("/")[2].partition("_")[0] for name in names_of(pictures)] if hold_out else []
+    return {source: np.flatnonzero(np.array(names) == source) for source in sorted(set(names))}
+
+
+def copied(pictures, among) -> np.ndarray:
+    """The rows of the pictures that `among` holds pixel by pixel."""
+    known = {hash_of(picture) for picture in pictures_of(among)}
+    return np.array([row for row, picture in enumerate(pictures_of(pictures)) if hash_of(picture) in known])
+
+
+def hash_of(picture: Image.Image) -> bytes:
+    """SHA-256 of a picture's size and pixels."""
+    return hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).digest()
+
+
+def name_of(encoder: Encoder) -> str:
+    """What a published command calls an encoder: a folder by its last name, as its place is this machine's alone."""
+    return Path(encoder.name).name if Path(encoder.name).is_absolute() else encoder.name
 
 
 def encode_pictures(encoder: Encoder, pictures, *, title: str) -> Vectors:
@@ -98,10 +156,16 @@ def top_rows(queries: Vectors, gallery: Vectors, *, k: int) -> np.ndarray:
     return out
 
 
-def precision_at_10(
-    encoder: Encoder, queries: list[tuple[str, str]], vectors: Vectors, labels: np.ndarray, names: tuple[str, ...]
-) -> float:
-    """The mean share of the ten best pictures that have the query's label; queries are (text, label)."""
-    rows = top_rows(encoder.encode_text([text for text, _ in queries]), vectors, k=10)
+def hits_of(
+    encoder: Encoder,
+    queries: list[tuple[str, str]],
+    vectors: Vectors,
+    labels: np.ndarray,
+    names: tuple[str, ...],
+    *,
+    k: int,
+) -> np.ndarray:
+    """Whether each of the k best pictures has the query's label, bool (n, k); queries are (text, label)."""
+    rows = top_rows(encoder.encode_text([text for text, _ in queries]), vectors, k=k)
     wanted = np.array([names.index(label) for _, label in queries])
-    return float((labels[rows] == wanted[:, None]).mean())
+    return labels[rows] == wanted[:, None]

@@ -12,11 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rectrio_models.cache import write_whole
-from rectrio_models.datasets import HUB_CARDS
+from rectrio_models.datasets import DATASETS, HUB_CARDS
 from rectrio_models.encoder import Encoder
 from rectrio_models.errors import ModelError
 
-MEASURED = ("evaluation", "bench", "gallery")  # what is measured of a model, each kept as a JSON file
+REFUSALS = tuple(f"refusals-{name}" for name in DATASETS)  # by gallery
+MEASURED = (
+    "evaluation",
+    "runs",
+    "bench",
+    "gallery",
+    *REFUSALS,
+)  # what is measured of a model, each kept as a JSON file
 LIBRARIES = ("torch", "transformers", "openvino", "faiss-cpu", "gradio")
 
 

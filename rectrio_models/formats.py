@@ -4,6 +4,7 @@ Each reader returns a `datasets.Dataset` with the columns `image` (Image) and `l
 DataError naming the file and the line or byte where it stops making sense.
 """
 
+import fnmatch
 import gzip
 import hashlib
 import io
@@ -11,7 +12,7 @@ import json
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -251,6 +252,18 @@ def cells_of(dataset: "datasets.Dataset") -> list[dict]:
     return dataset.cast_column("image", datasets.Image(decode=False))["image"][:]
 
 
+def names_of(dataset: "datasets.Dataset") -> list[str]:
+    """Each picture's class and file name, “cat/p_01.jpg”; “cat/” of one that comes out of no file."""
+    names = dataset.features["label"].names
+    files = [Path(cell["path"] or "").name for cell in cells_of(dataset)]
+    return [f"{names[number]}/{file}" for number, file in zip(dataset["label"][:], files, strict=True)]
+
+
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a picture's name fits one of the patterns, as “*/p_*.jpg” or “Bag/*”."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
 def pictures_of(dataset: "datasets.Dataset") -> Iterator[Image.Image]:
     """Each picture of a Dataset, decoded safely to upright RGB; raises DataError naming the file or the row."""
     for row, cell in enumerate(cells_of(dataset)):
@@ -258,6 +271,13 @@ def pictures_of(dataset: "datasets.Dataset") -> Iterator[Image.Image]:
             yield open_picture(cell["bytes"] if cell["bytes"] is not None else cell["path"])
         except PictureError as error:
             raise DataError(f"Picture {row} of the data set: {error}") from error
+
+
+def files_version(path: Path) -> str:
+    """Eight hex digits that change whenever a file at a path is added, removed or written again."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    states = [(str(file.relative_to(path)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(repr((str(path.resolve()), states)).encode()).hexdigest()[:8]
 
 
 def fifth(dataset: "datasets.Dataset", *, rest: bool) -> "datasets.Dataset":

@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from rectrio_models.datasets import DATASETS, HUB_CARDS
+from rectrio_models.datasets import DATASETS, HUB_CARDS, OWN, DatasetRecord, dataset_record
 from rectrio_models.encoder import Encoder
 from rectrio_models.errors import ModelError, QueryError
+from rectrio_models.formats import folder_name
 from rectrio_models.hub import cached, hub_folder
 from rectrio_models.towers import check_device, check_precision
 
@@ -54,6 +55,14 @@ RELEASES = {
             "a millisecond from a few megabytes",
         ),
         Release(
+            name="v1-animals",
+            title="V1 Animals: a dual encoder of our own",
+            version="V1",
+            folder="rectrio-v1-animals",
+            dataset="animals",
+            suits="your photos show one of its ten animals, and a few megabytes and milliseconds are all there is",
+        ),
+        Release(
             name="v2-clip",
             title="CLIP ViT-B/32",
             version="V2",
@@ -93,14 +102,56 @@ def resolve(release: str) -> str:
     return V2
 
 
-def dataset_of(release: str) -> str:
-    """The data set that a release is shown with; raises QueryError for a model of the user's own, which has none."""
+def dataset_of(release: str, *, data: Path | None = None, default: str = "") -> str:
+    """The data set that a release is shown with, or that a model folder was trained on; OWN where `data` is a folder of
+    other classes than that data set's, or the model was trained on such a folder.
+
+    Raises QueryError for a model of which nobody knows, unless there is a `default`, and where OWN lacks its `data`.
+    """
     release = resolve(release)
-    if release not in RELEASES:
-        if not is_hub_id(release):
-            model_folder(release)
+    if release in RELEASES:
+        name = RELEASES[release].dataset
+    else:
+        folder = None if is_hub_id(release) else model_folder(release)
+        name = trained_on(folder) if folder else ""
+    if name != OWN and data is not None and is_own(data, name or default):
+        return OWN
+    if name == OWN and data is None:
+        raise QueryError(f"{release} was trained on pictures of your own: add --data DIR, their folder.")
+    if not (name or default):
         raise QueryError(f"{release} has no gallery of its own: name a data set to search, as {', '.join(DATASETS)}.")
-    return RELEASES[release].dataset
+    return name or default
+
+
+def trained_on(folder: Path) -> str:
+    """The data set that a model folder was trained on, or nothing where its log does not say."""
+    try:
+        return json.loads((folder / "training.json").read_text(encoding="utf-8"))["plan"]["dataset"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def is_own(data: Path, dataset: str) -> bool:
+    """Whether a path holds class folders, and other ones than a data set's."""
+    from rectrio_models.own_data import class_names, is_class_folders
+
+    if not is_class_folders(Path(data)):
+        return False
+    known = DATASETS.get(dataset)
+    names = (
+        {name for label in known.labels for name in (label, folder_name(label))} | {*known.aliases} if known else set()
+    )
+    return not class_names(Path(data)) <= names
+
+
+def record_for(
+    release: str, dataset: str | None = None, *, data: Path | None = None, default: str = ""
+) -> DatasetRecord:
+    """The data set of that name, or of a release, with the pictures in `data` where it is the user's own."""
+    name = dataset or dataset_of(release, data=data, default=default)
+    folder = Path(release).expanduser()
+    described = folder if name == OWN and (folder / "config.json").is_file() else None
+    return dataset_record(name, data=data, model=described)
 
 
 def title_of(release: str) -> str:
@@ -145,6 +196,12 @@ def load_encoder(
         return getattr(importlib.import_module(module), name)(folder, name=release, **options)
     except KeyError as error:
         raise ModelError(f"{folder} is damaged: it lacks {error}. Train or fetch the model again.") from error
+
+
+def held_out_by(release: str) -> tuple[str, ...]:
+    """The patterns of the pictures that a model's training held out; none of a model that says nothing of it."""
+    log = model_folder(release) / "training.json"
+    return tuple(read_json(log).get("plan", {}).get("hold_out", ())) if log.is_file() else ()
 
 
 def read_json(path: Path) -> dict:

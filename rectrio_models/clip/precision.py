@@ -23,8 +23,7 @@ from tqdm import tqdm
 from rectrio_models.cache import content_hash, made_once, write_whole
 from rectrio_models.clip.export import IMAGE, TEXT, quiet
 from rectrio_models.clip.inference import ClipEncoder
-from rectrio_models.datasets import dataset_record
-from rectrio_models.descriptions import texts_of
+from rectrio_models.datasets import OWN, dataset_record
 from rectrio_models.encoder import Encoder
 from rectrio_models.errors import DataError, ModelError
 from rectrio_models.formats import pictures_of
@@ -33,6 +32,7 @@ from rectrio_models.towers import PRECISIONS, has_bfloat16, save_tower
 log = logging.getLogger("rectrio")
 
 CALIBRATE, KEEP_OUT = 128, 256  # pictures of the gallery that int8 is calibrated on, and that it is measured on
+LEAST = 50  # pictures of a user's own that a precision is held against
 TIMED = 12  # pictures, one after the other, that tell which precision is fastest
 
 
@@ -77,10 +77,12 @@ class Sample:
     @classmethod
     def of(cls, gallery: str, data: Path | None = None) -> "Sample":
         """A sample of the gallery of a data set, or of a copy of it, the same each time."""
-        record = dataset_record(gallery)
+        record = dataset_record(gallery, data=data)
         pictures = record.load_gallery(data=data).shuffle(seed=0).select_columns(["image", "label"])
+        if gallery == OWN and len(pictures) < LEAST:
+            raise DataError(f"{record.title} has {len(pictures)} pictures; {LEAST} at least tell whether one holds")
         pictures = pictures.select(range(min(len(pictures), CALIBRATE + KEEP_OUT)))
-        texts = np.random.default_rng(0).permutation(texts_of(gallery)).tolist()
+        texts = np.random.default_rng(0).permutation(record.descriptions().texts()).tolist()
         middle, half = len(pictures) * CALIBRATE // (CALIBRATE + KEEP_OUT), len(texts) // 2
         shown = list(pictures_of(pictures))
         labels = np.array(pictures["label"][middle:])

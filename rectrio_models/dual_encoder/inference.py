@@ -57,6 +57,7 @@ class DualEncoder(Encoder):
         self._pixels = {
             name: form[name] for name in ("image_size", "num_channels", "image_mean", "image_std", "dark_ground")
         }
+        self._pixels["stretch"] = form.get("stretch", False)  # older models have no such field
         self._whole = read_tokenizer(folder / "tokenizer.json")
         self._cut = read_tokenizer(folder / "tokenizer.json")
         self._cut.enable_truncation(self.max_tokens)

@@ -6,6 +6,9 @@ often. A few finishing epochs then start from them and show every picture plain,
 where their labels say, and a search by picture among them finds its like. Each epoch starts
 from its own seed and ends with a checkpoint, so a run that was killed goes on (`--resume`) to the same weights, bit
 for bit, as one that was not. Checkpoints are safetensors and JSON.
+
+Photos are few and of many kinds, so they are cropped and recoloured anew each time, shown small at first, drawn so
+that no class is forgotten, and explained by a teacher (`teacher.py`) besides their labels.
 """
 
 import copy
@@ -15,61 +18,38 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from rectrio_models.datasets import dataset_record
-from rectrio_models.descriptions import TextGenerator, descriptions_of
+from rectrio_models.attributes import ranks_in_class
+from rectrio_models.datasets import DatasetRecord, dataset_record
+from rectrio_models.dual_encoder.augmentation import augment, black_out, crop, random_boxes, recolour
 from rectrio_models.dual_encoder.configuration_rectrio import RecTrioConfig
 from rectrio_models.dual_encoder.image_processing_rectrio import RecTrioImageProcessor
 from rectrio_models.dual_encoder.modeling_rectrio import RecTrioModel
 from rectrio_models.dual_encoder.pixels_rectrio import square
+from rectrio_models.dual_encoder.plan import SHAPES, Plan
 from rectrio_models.dual_encoder.processing_rectrio import RecTrioProcessor
+from rectrio_models.dual_encoder.starting import starting_point
+from rectrio_models.dual_encoder.teacher import Pupil, Teacher
+from rectrio_models.dual_encoder.texts import Texts, TextSource
 from rectrio_models.dual_encoder.tokenization_rectrio import RecTrioTokenizer
 from rectrio_models.errors import TrainingError
 from rectrio_models.figures import MEASURED, machine
 from rectrio_models.formats import pictures_of
 
 LOG, CURVE, CHECKPOINT = "training.json", "training.png", "checkpoint.safetensors"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that decides what a run ends with, but for the data."""
-
-    dataset: str = "fashion-mnist"
-    epochs: int = 28
-    batch_size: int = 256  # pictures a step
-    texts: int = 128  # texts a step
-    learning_rate: float = 5e-3  # at its highest
-    weight_decay: float = 0.05
-    warmup: float = 0.15  # share of the steps in which the learning rate rises; it falls to 0 in the rest
-    average: float = 0.998  # decay of the weights' moving average, a step
-    shift: int = 2  # pixels a picture is moved by, at most
-    erase: int = 8  # side of the square that is blacked out in half of the pictures, at most
-    finish: int = 4  # further epochs without augmentation, from the best weights on
-    finish_rate: float = 1.5e-3  # their learning rate, at its highest
-    finish_average: float = 0.99  # and the decay of their moving average, a step
-    prune: float = 0.5  # share of the easy pictures that an epoch leaves out
-    prune_until: float = 0.875  # share of the epochs after which every picture is shown again
-    validation: int = 2000  # training pictures that are held out to choose the best epoch
-    tokenizer_texts: int = 50_000  # texts that the tokenizer learns its subwords from
-    vocab_size: int = 2048
-    seed: int = 0
-
-    def __post_init__(self):
-        for name in ("epochs", "batch_size", "texts", "learning_rate"):
-            if getattr(self, name) <= 0:
-                raise TrainingError(f"{name.replace('_', ' ')} is {getattr(self, name)}; it must be over 0.")
+ROOM = 128  # side of the photos in memory, which crops are taken from
 
 
 def train(
@@ -77,13 +57,19 @@ def train(
     out: Path,
     *,
     config: RecTrioConfig | None = None,
+    record: DatasetRecord | None = None,
+    init_from: Path | None = None,
     data: Path | None = None,
     device: str = "auto",
     resume: bool = False,
     fresh: bool = False,
+    data_note: str = "",
 ) -> Path:
     """Train by `plan` and write a model folder, complete with code and log, into `out`; returns `out`.
 
+    record: the data set, where it is none of DATASETS; init_from: a model folder to start from, whose config,
+    tokenizer and pixel statistics are kept: with them the weights mean what they meant; data_note: what the pictures
+    of `data` are and where they come from, for the card.
     An unfinished run in `out` is continued with `resume`, thrown away with `fresh`, and refused without either.
     Raises TrainingError for that, for a resumed plan that differs from the one begun, and for a folder that holds
     something else; DataError when the data set cannot be read.
@@ -91,92 +77,121 @@ def train(
     began = time.monotonic()
     begun = unfinished_run(plan, out, resume=resume, fresh=fresh)
     device = usable_device(device)
-    record = dataset_record(plan.dataset)
-    descriptions = descriptions_of(plan.dataset)
-    generator = TextGenerator(descriptions)
-    config = copy.deepcopy(config) if config else RecTrioConfig()
-    rng = random.Random(plan.seed)
-    tokenizer = RecTrioTokenizer.trained_on(
-        [generator.draw(rng.choice(record.labels), rng) for _ in range(plan.tokenizer_texts)],
-        vocab_size=plan.vocab_size,
-        max_tokens=config.max_tokens,
+    record = record or dataset_record(plan.dataset, data=data)
+    descriptions = record.descriptions()
+    pictures = record.load_without(plan.hold_out, data=data)
+    source = TextSource(plan, descriptions, record.labels, present=sorted(set(pictures["label"][:])))
+    start = starting_point(init_from) if init_from else None
+    config = start.config if start else copy.deepcopy(config or RecTrioConfig(**SHAPES.get(plan.dataset, {})))
+    tokenizer = (
+        start.tokenizer
+        if start
+        else RecTrioTokenizer.trained_on(
+            [text for text, _ in source.draw(random.Random(plan.seed), plan.tokenizer_texts)],
+            vocab_size=plan.vocab_size,
+            max_tokens=config.max_tokens,
+        )
     )
     config.vocab_size = len(tokenizer)
     config.id2label = dict(enumerate(record.labels))
     config.label2id = {label: i for i, label in enumerate(record.labels)}
 
-    pixels, labels = load_pixels(record.load("train", data=data), config)  # (n, C, h, w) uint8, (n,)
-    order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(plan.seed))
-    held_out, shown = order[: plan.validation], order[plan.validation :]
+    side = ROOM if plan.photos else config.image_size
+    values, labels = load_pixels(pictures, side, config.num_channels, photos=plan.photos)
+    order = torch.randperm(len(values), generator=torch.Generator().manual_seed(plan.seed))
+    held_out, shown = held_and_shown(order, labels, plan.validation)
     if len(shown) < plan.batch_size:
         raise TrainingError(
-            f"{len(pixels):,} pictures, {plan.validation:,} of them held out, do not fill a batch of {plan.batch_size}."
+            f"{len(values):,} pictures, {plan.validation:,} of them held out, do not fill a batch of {plan.batch_size}."
         )
-    floats = pixels[shown].float() / 255
-    mean, std = floats.mean(dim=(0, 2, 3)).round(decimals=4), floats.std(dim=(0, 2, 3)).round(decimals=4)  # (C,)
-    del floats
-    ready = Pixels(pixels.to(device), labels.to(device), mean.to(device), std.to(device))
-    rounded = [[round(value, 4) for value in values.tolist()] for values in (mean, std)]
-    image_processor = RecTrioImageProcessor(config.image_size, config.num_channels, *rounded)
+    mean, std = start.statistics() if start else channel_statistics(values[shown][..., : config.num_channels])
+    ranks = torch.from_numpy(ranks_in_class(values[..., 0].numpy(), labels.numpy())) if source.attributes else None
+    kind, held = (Photos, values) if plan.photos else (Pixels, values.to(device))
+    pixels = kind(held, labels.to(device), ranks, mean.to(device), std.to(device), config.image_size)
+    rounded = [[round(value, 4) for value in numbers.tolist()] for numbers in (mean, std)]
+    image_processor = RecTrioImageProcessor(
+        config.image_size, config.num_channels, *rounded, dark_ground=not plan.photos, stretch=plan.photos
+    )
     processor = RecTrioProcessor(image_processor, tokenizer)
 
     torch.manual_seed(plan.seed)
     model = RecTrioModel(config).to(device, memory_format=torch.channels_last)
-    losses = torch.full((len(pixels),), torch.inf)  # of each training picture when it was last shown
-    state = State(model, moving_average(model, plan.average), adamw(model, plan), losses, best={})
+    if start:
+        model.load_state_dict(start.weights)
+    state = State(model, Pupil(config.projection_dim).to(device) if plan.taught else None, pictures=len(values))
     log = {
-        "plan": asdict(plan),
+        "plan": plan.as_json(),
         "environment": environment(device),
-        "pictures_sha256": hashlib.sha256(pixels.numpy().tobytes() + labels.numpy().tobytes()).hexdigest(),
+        "pictures_sha256": hashlib.sha256(values.numpy().tobytes() + labels.numpy().tobytes()).hexdigest(),
+        "data_note": data_note,
         "parameters": model.num_parameters(),
+        **record.facts(),
         "epochs": [],
     }
     if begun:
-        if len(checkpoint_log(out / CHECKPOINT)["epochs"]) > plan.epochs:
-            state.average = moving_average(model, plan.finish_average)
-        log, pictures = state.load(out / CHECKPOINT), log["pictures_sha256"]
-        if log["pictures_sha256"] != pictures:
+        log, here = state.load(plan, out / CHECKPOINT), log
+        if log["pictures_sha256"] != here["pictures_sha256"]:
             raise TrainingError(
                 f"The run in {out} was begun on other pictures: resume with the same --data, or --fresh."
             )
+    else:
+        state.begin(plan, 0)
+    asked = plan.taught and len(log["epochs"]) < plan.total - plan.text_epochs
+    teacher = Teacher(values, bfloat16=has_bfloat16(torch.device("cpu"))) if asked else None
     setup = time.monotonic() - began
 
-    total = plan.epochs + plan.finish
-    bar = tqdm(total=total, initial=len(log["epochs"]), desc="training", unit=" epochs")
-    for epoch in range(len(log["epochs"]), total):
-        if epoch == plan.epochs:
-            model.load_state_dict(state.best)
-            state.average, state.optimizer = moving_average(model, plan.finish_average), adamw(model, plan)
+    frozen = None  # what the text epochs learn to find: the embeddings of the finished pictures
+    bar = tqdm(total=plan.total, initial=len(log["epochs"]), desc="training", unit=" epochs")
+    for epoch in range(len(log["epochs"]), plan.total):
         started = time.monotonic()
         torch.manual_seed(plan.seed * 1_000_003 + epoch)
-        texts = draw_texts(generator, tokenizer, record.labels, plan, epoch, count=len(shown))
-        loss, seen = train_epoch(state, plan, epoch, ready, shown, texts)
+        stage = plan.stage(epoch)
+        if epoch and stage != plan.stage(epoch - 1):
+            model.load_state_dict(state.best)
+            if stage == "texts" and not start:
+                model.forget_texts()
+            state.begin(plan, epoch)
+        if stage == "texts":
+            frozen = embed_pictures(model, pixels, shown) if frozen is None else frozen
+            texts = source.batches(tokenizer, epoch, steps=plan.text_steps, size=plan.text_batch, rich=True)
+            loss, seen = train_text_epoch(state, plan, epoch, frozen, pixels.about(shown), texts)
+        else:
+            # pictures learn from common words, which say as much about them as all the others would
+            steps = len(shown) // plan.batch_size
+            texts = source.batches(tokenizer, epoch, steps=steps, size=plan.texts, rich=False)
+            loss, seen = train_epoch(state, plan, epoch, pixels, shown, texts, teacher)
         weights = state.average.module
-        accuracy = nearest_class_accuracy(weights, tokenizer, descriptions, ready, held_out)
-        top_1 = nearest_picture_accuracy(weights, ready, held_out, shown) if epoch >= plan.epochs else None
+        held = len(held_out) > 0  # where none are, the last weights are taken
+        accuracy = nearest_class_accuracy(weights, tokenizer, descriptions, pixels, held_out) if held else None
         log["epochs"].append(
             {
                 "epoch": epoch + 1,
+                "stage": stage,
                 "loss": round(loss, 4),
                 "validation_accuracy": accuracy,
-                "validation_top_1": top_1,
+                "validation_top_1": (
+                    nearest_picture_accuracy(weights, pixels, held_out, shown) if held and stage == "plain" else None
+                ),
                 "pictures": seen,
                 "learning_rate": round(state.optimizer.param_groups[0]["lr"], 6),
                 "seconds": round(time.monotonic() - started, 1),
             }
         )
-        if score(log["epochs"][-1]) >= max(map(score, log["epochs"])):
+        if stage == "texts":  # the last are the best: nothing that is measured here says more of them
+            state.keep_best()
+        elif score(log["epochs"][-1]) >= max(map(score, log["epochs"])):
             log["best_epoch"] = epoch + 1
-            state.best.update({name: value.clone() for name, value in weights.state_dict().items()})
+            state.keep_best()
         state.save(out / CHECKPOINT, log)
-        tqdm.write(f"epoch {epoch + 1:2}: loss {loss:.3f}, validation accuracy {accuracy:.2%}, {seen:,} pictures")
-        bar.set_postfix(loss=f"{loss:.3f}", validation=f"{accuracy:.2%}", refresh=False)
+        reached = f"{accuracy:.2%}" if held else "none"
+        tqdm.write(f"epoch {epoch + 1:2}: loss {loss:.3f}, validation accuracy {reached}, {seen:,} pictures")
+        bar.set_postfix(loss=f"{loss:.3f}", validation=reached, refresh=False)
         bar.update()
     bar.close()
 
     model.load_state_dict(state.best)
     log["seconds"] = round(setup + sum(entry["seconds"] for entry in log["epochs"]), 1)
-    save_model_folder(model.cpu(), processor, log, out)
+    save_model_folder(model.cpu(), processor, log, out, more=record.files())
     (out / CHECKPOINT).unlink()
     return out
 
@@ -186,17 +201,42 @@ def train(
 
 @dataclass(frozen=True)
 class Pixels:
-    """The training pictures as they lie in memory."""
+    """Small, clean training pictures as they lie in memory."""
 
-    values: torch.Tensor  # (n, C, h, w) uint8
+    values: torch.Tensor  # (n, h, w, C) uint8
     labels: torch.Tensor  # (n,) int64
+    ranks: torch.Tensor | None  # (n, measures) of `ranks_in_class`, where the data set has attributes
     mean: torch.Tensor  # (C,) of the shown pictures, 0 to 1
     std: torch.Tensor  # (C,)
+    side: int  # of the pictures that the model is given
 
     def batch(self, rows: torch.Tensor) -> torch.Tensor:
-        """Standardised pictures, float32 (len(rows), C, h, w), channels last."""
-        values = self.values[rows].float().div_(255).sub_(self.mean[:, None, None]).div_(self.std[:, None, None])
-        return values.contiguous(memory_format=torch.channels_last)
+        """Pictures as a search shows them, standardised float32 (len(rows), C, side, side), channels last."""
+        return self.standardised(self.values[rows].permute(0, 3, 1, 2).float().div_(255))
+
+    def views(self, rows: torch.Tensor, boxes: np.ndarray, plan: Plan, epoch: int) -> torch.Tensor:
+        """Pictures as training shows them, changed by chance; of the same kind as a batch. `boxes` are of photos."""
+        pictures = self.batch(rows)
+        if plan.stage(epoch) == "plain":
+            return augment(pictures, self.black, shift=0, erase=0)
+        pictures = augment(pictures, self.black, shift=plan.shift, erase=plan.erase, noise=plan.erase_noise)
+        side = side_at(plan, epoch, self.side)
+        if side == self.side:
+            return pictures
+        smaller = F.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)
+        return smaller.contiguous(memory_format=torch.channels_last)
+
+    def standardised(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Pictures of 0 to 1, (B, C, h, w), brought to mean 0 and standard deviation 1; may change them in place."""
+        pictures = pictures[:, : len(self.mean)]  # grey photos are recoloured in three channels, and shown in one
+        pictures = pictures.to(self.mean.device).sub_(self.mean[:, None, None]).div_(self.std[:, None, None])
+        return pictures.contiguous(memory_format=torch.channels_last)
+
+    def about(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The labels of pictures, (len(rows),), and their ranks, (len(rows), measures)."""
+        device = self.labels.device
+        ranks = None if self.ranks is None else self.ranks[rows.cpu()].to(device)
+        return self.labels[rows.to(device)], ranks
 
     @property
     def black(self) -> torch.Tensor:
@@ -204,85 +244,110 @@ class Pixels:
         return (-self.mean / self.std)[:, None, None]
 
 
-def load_pixels(dataset, config: RecTrioConfig) -> tuple[torch.Tensor, torch.Tensor]:
-    """Every picture of a Dataset as uint8 (n, C, h, w), and the labels (n,)."""
-    side, channels = config.image_size, config.num_channels
-    pixels = np.empty((len(dataset), side, side, channels), np.uint8)
+class Photos(Pixels):
+    """Photos, which lie in the CPU's memory larger than they are shown, grey ones too: (n, ROOM, ROOM, 3)."""
+
+    def batch(self, rows: torch.Tensor) -> torch.Tensor:
+        size, photos = (self.side, self.side), self.values[rows.cpu()].numpy()
+        shown = [Image.fromarray(photo).resize(size, Image.Resampling.BICUBIC) for photo in photos]
+        return self.standardised(floats(shown))
+
+    def views(self, rows: torch.Tensor, boxes: np.ndarray, plan: Plan, epoch: int) -> torch.Tensor:
+        side = side_at(plan, epoch, self.side)
+        rng = np.random.default_rng(int(torch.randint(2**31, ())))
+        photos = zip(self.values[rows.cpu()].numpy(), boxes, strict=True)
+        pictures = floats([crop(photo, box, side, plan.coarse, rng) for photo, box in photos])
+        pictures = torch.where(torch.rand(len(rows), 1, 1, 1) < 0.5, pictures.flip(3), pictures)
+        pictures = recolour(pictures, strength=plan.colour, grey=plan.grey)
+        pictures += torch.randn_like(pictures) * torch.rand(len(rows), 1, 1, 1) * plan.noise
+        pictures = self.standardised(pictures)
+        return black_out(pictures, self.black, plan.erase * side // self.side) if plan.erase else pictures
+
+
+def floats(pictures: list) -> torch.Tensor:
+    """Pictures of Pillow's or uint8 arrays, each (h, w, C), as float32 of 0 to 1, (n, C, h, w)."""
+    stacked = torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures]))
+    return stacked.permute(0, 3, 1, 2).float().div_(255).contiguous()
+
+
+def side_at(plan: Plan, epoch: int, full: int) -> int:
+    """The side that pictures are shown at in an epoch, a multiple of 4 or, of photos, 8: a small one teaches the most a
+    second in the beginning (Tan and Le, EfficientNetV2, arXiv 2104.00298, section 4)."""
+    step = 8 if plan.photos else 4
+    grown = epoch / (plan.grown * plan.epochs)
+    if not plan.first_side or grown >= 1:
+        return full
+    return int(plan.first_side + (full - plan.first_side) * grown) // step * step
+
+
+def load_pixels(dataset, side: int, channels: int, *, photos: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Every picture of a Dataset as uint8 (n, side, side, C), photos always with C = 3, and the labels (n,)."""
+    pixels = np.empty((len(dataset), side, side, 3 if photos else channels), np.uint8)
     for row, picture in enumerate(
         tqdm(pictures_of(dataset), total=len(dataset), desc="reading pictures", unit=" pictures", leave=False)
     ):
-        pixels[row] = square(picture, side, channels, dark_ground=True)
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.tensor(dataset["label"][:])
+        pixels[row] = square(picture, side, channels, dark_ground=not photos, stretch=photos)
+    return torch.from_numpy(pixels), torch.tensor(dataset["label"][:])
 
 
-def augment(pictures: torch.Tensor, black: torch.Tensor, *, shift: int, erase: int) -> torch.Tensor:
-    """Move each picture by up to `shift` pixels, mirror half of them, and black out a square of up to `erase` pixels
-    in half of them (Zhong et al., arXiv 1708.04896); (B, C, h, w) → the same."""
-    number, _, height, width = pictures.shape
-    device = pictures.device
-    padded = F.pad(pictures - black, (shift,) * 4) + black  # black all around
-    rows = torch.randint(0, 2 * shift + 1, (number, 1), device=device) + torch.arange(height, device=device)  # (B, h)
-    columns = torch.randint(0, 2 * shift + 1, (number, 1), device=device) + torch.arange(width, device=device)  # (B, w)
-    mirrored = torch.rand(number, 1, device=device) < 0.5
-    columns = torch.where(mirrored, columns.flip(1), columns)
-    every = torch.arange(number, device=device)[:, None, None]
-    moved = padded.permute(0, 2, 3, 1)[every, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-    if not erase:
-        return moved
-    side = torch.randint(erase // 2, erase + 1, (number, 1), device=device)
-    side *= torch.rand(number, 1, device=device) < 0.5
-    top = torch.randint(0, height, (number, 1), device=device) - side // 2
-    left = torch.randint(0, width, (number, 1), device=device) - side // 2
-    y, x = torch.arange(height, device=device), torch.arange(width, device=device)
-    hit = ((y >= top) & (y < top + side))[:, :, None] & ((x >= left) & (x < left + side))[:, None, :]  # (B, h, w)
-    return torch.where(hit[:, None], black, moved)
+def held_and_shown(order: torch.Tensor, labels: torch.Tensor, held: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The first `held` rows of an order, and the others; but no class is held out whole."""
+    held_out, shown = order[:held], order[held:]
+    lost = set(labels[held_out].tolist()) - set(labels[shown].tolist())
+    if not lost:
+        return held_out, shown
+    moved = torch.tensor([label in lost for label in labels[held_out].tolist()])
+    return held_out[~moved], torch.cat([shown, held_out[moved]])
 
 
-def draw_texts(
-    generator: TextGenerator,
-    tokenizer: RecTrioTokenizer,
-    labels: tuple[str, ...],
-    plan: Plan,
-    epoch: int,
-    *,
-    count: int,
-) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Batches of an epoch's texts: input ids (T, tokens), attention mask (T, tokens), labels (T,)."""
-    rng = random.Random(f"{plan.seed} {epoch}")
-    for _ in range(count // plan.batch_size):
-        drawn = [rng.randrange(len(labels)) for _ in range(plan.texts)]
-        texts = [generator.draw(labels[label], rng) for label in drawn]
-        batch = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
-        yield batch["input_ids"], batch["attention_mask"], torch.tensor(drawn)
+def channel_statistics(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation of each channel, (C,) of 0 to 1, over pictures (n, h, w, C) uint8."""
+    counts = torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in pixels.unbind(dim=3)])
+    shades = torch.arange(256, dtype=torch.float64) / 255
+    shares = counts.double() / counts.sum(dim=1, keepdim=True)  # (C, 256)
+    mean = shares @ shades
+    std = (shares * (shades - mean[:, None]).square()).sum(dim=1).sqrt()
+    return mean.float().round(decimals=4), std.float().round(decimals=4).clamp(min=1e-3)  # flat pictures have none
 
 
 # --- one epoch ----------------------------------------------------------------------------------------------------
 
 
 def train_epoch(
-    state: "State", plan: Plan, epoch: int, pixels: Pixels, shown: torch.Tensor, texts: Iterator
+    state: "State",
+    plan: Plan,
+    epoch: int,
+    pixels: Pixels,
+    shown: torch.Tensor,
+    texts: Iterator,
+    teacher: Teacher | None,
 ) -> tuple[float, int]:
     """Train one epoch; returns the mean loss and how many pictures were shown."""
     model, optimizer = state.model.train(), state.optimizer
-    device = pixels.values.device
+    device = pixels.labels.device
     rows, weights = choose_pictures(shown, state.losses, plan, epoch)
+    if plan.photos:
+        rows = draw_by_class(rows, pixels.labels.cpu(), plan.balance)
+    boxes = random_boxes(len(rows), plan.crop, np.random.default_rng([plan.seed, epoch]))
     steps = len(rows) // plan.batch_size
     total = torch.zeros((), device=device)
-    bar = tqdm(range(steps), desc=f"epoch {epoch + 1}/{plan.epochs + plan.finish}", unit=" steps", leave=False)
+    bar = tqdm(range(steps), desc=f"epoch {epoch + 1}/{plan.total}", unit=" steps", leave=False)
     for step in bar:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(plan, epoch + step / steps)
         here = slice(step * plan.batch_size, (step + 1) * plan.batch_size)
         at = rows[here].to(device)
-        shift, erase = (plan.shift, plan.erase) if epoch < plan.epochs else (0, 0)
-        pictures = augment(pixels.batch(at), pixels.black, shift=shift, erase=erase)
-        input_ids, attention_mask, text_labels = (tensor.to(device) for tensor in next(texts))
+        pictures = pixels.views(at, boxes[here], plan, epoch)
+        batch = next(texts).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
-            image_embeds = model.get_image_features(pictures)
-        text_embeds = model.get_text_features(input_ids, attention_mask)  # tiny matrices: float32 is as fast
-        image_embeds, labels, weight = image_embeds.float(), pixels.labels[at], weights[here].to(device)
+            image_embeds, text_embeds = model.get_image_features(pictures), batch.embed(model)
+        image_embeds, text_embeds, weight = image_embeds.float(), text_embeds.float(), weights[here].to(device)
         logits = model.logit_scale.exp() * image_embeds @ text_embeds.T + model.logit_bias  # (B, T)
-        image_losses = model.loss_function(logits, labels, text_labels)
+        image_losses = model.loss_function(logits, batch.fitting(pixels.labels[at], None))
+        if teacher:
+            seen = (tensor.to(device) for tensor in teacher(rows[here], boxes[here]))
+            features, classes = state.pupil.losses(image_embeds, *seen)
+            image_losses = image_losses + plan.teach_features * features + plan.teach_classes * classes
         loss = (image_losses * weight).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -293,6 +358,37 @@ def train_epoch(
         if step % 20 == 0:
             bar.set_postfix(loss=f"{total.item() / (step + 1):.3f}")
     return total.item() / steps, steps * plan.batch_size
+
+
+def train_text_epoch(
+    state: "State",
+    plan: Plan,
+    epoch: int,
+    frozen: torch.Tensor,
+    about: tuple[torch.Tensor, torch.Tensor | None],
+    texts: Iterator[Texts],
+) -> tuple[float, int]:
+    """Train the text tower for one epoch against the embeddings of pictures, (n, D), and what is known `about` them;
+    returns the mean loss and how many pictures were compared with."""
+    model, (labels, ranks) = state.model.train(), about
+    total = torch.zeros((), device=frozen.device)
+    title = f"epoch {epoch + 1}/{plan.total}, texts"
+    for step in tqdm(range(plan.text_steps), desc=title, unit=" steps", leave=False):
+        for group in state.optimizer.param_groups:
+            group["lr"] = learning_rate(plan, epoch + step / plan.text_steps)
+        rows = torch.randint(len(frozen), (plan.text_batch,)).to(frozen.device)
+        batch = next(texts).to(frozen.device)
+        with torch.autocast(frozen.device.type, torch.bfloat16, enabled=has_bfloat16(frozen.device)):
+            text_embeds = batch.embed(model)
+        logits = model.logit_scale.exp() * frozen[rows] @ text_embeds.float().T + model.logit_bias  # (B, T)
+        positive = batch.fitting(labels[rows], None if ranks is None else ranks[rows])
+        loss = model.loss_function(logits, positive).mean()
+        state.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        state.optimizer.step()
+        state.average.update_parameters(model)
+        total += loss.detach()
+    return total.item() / plan.text_steps, plan.text_steps * plan.text_batch
 
 
 def choose_pictures(
@@ -313,27 +409,38 @@ def choose_pictures(
     return shown[keep][order], weights[order]
 
 
+def draw_by_class(rows: torch.Tensor, labels: torch.Tensor, balance: float) -> torch.Tensor:
+    """As many rows again, drawn with the size of their class to the minus `balance`: rare classes come oftener, each
+    time in another view."""
+    sizes = labels[rows].bincount()
+    chances = sizes[labels[rows]].float() ** -balance
+    return rows[torch.multinomial(chances, len(rows), replacement=True)]
+
+
 def learning_rate(plan: Plan, epochs: float) -> float:
-    """The learning rate after so many epochs: up in a straight line, down to 0 in another; then once more down, from
-    that of the finishing epochs."""
-    if epochs >= plan.epochs:
+    """The learning rate after so many epochs: up in a straight line, down to 0 in another; then down from that of the
+    plain epochs; then up and down once more for the texts."""
+    stage = plan.stage(int(epochs))
+    if stage == "plain":
         return plan.finish_rate * (1 - (epochs - plan.epochs) / plan.finish)
-    done = epochs / plan.epochs
-    if done < plan.warmup:
-        return plan.learning_rate * done / plan.warmup
-    return plan.learning_rate * (1 - done) / (1 - plan.warmup)
+    start, length, highest, warmup = (0, plan.epochs, plan.learning_rate, plan.warmup)
+    if stage == "texts":
+        start, length, highest, warmup = (plan.epochs + plan.finish, plan.text_epochs, plan.text_rate, 0.05)
+    done = (epochs - start) / length
+    return highest * (done / warmup if done < warmup else (1 - done) / (1 - warmup))
 
 
 def score(entry: dict) -> tuple[bool, float]:
-    """What the best epoch is best in: a finishing one before any other, then class accuracy and, where it was
-    measured, the search among the training pictures."""
-    return entry["validation_top_1"] is not None, entry["validation_accuracy"] + (entry["validation_top_1"] or 0)
+    """What the best epoch is best in: a plain one before any other, then class accuracy and, where it was measured,
+    the search among the training pictures."""
+    return entry["stage"] == "plain", (entry["validation_accuracy"] or 0) + (entry["validation_top_1"] or 0)
 
 
-def adamw(model: RecTrioModel, plan: Plan) -> torch.optim.AdamW:
-    """A new optimizer; biases, batch norms and the logit's scale and bias are not decayed."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
+def adamw(plan: Plan, *modules: torch.nn.Module | None) -> torch.optim.AdamW:
+    """A new optimizer of what is to be trained; biases, batch norms and the logit's scale and bias are not decayed."""
+    parameters = [p for module in modules if module for p in module.parameters() if p.requires_grad]
+    decayed = [p for p in parameters if p.ndim > 1]
+    others = [p for p in parameters if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=plan.learning_rate)
 
@@ -366,7 +473,7 @@ def nearest_class_accuracy(
 ) -> float:
     """The share of pictures whose nearest class, by the mean embedding of its descriptions, is theirs."""
     model.eval()
-    device = pixels.values.device
+    device = pixels.labels.device
     classes = []
     for words in descriptions.words.values():
         batch = tokenizer(list(words.descriptions), padding=True, return_tensors="pt").to(device)
@@ -379,37 +486,50 @@ def nearest_class_accuracy(
 
 
 @torch.inference_mode()
+def embed_pictures(model: RecTrioModel, pixels: Pixels, rows: torch.Tensor) -> torch.Tensor:
+    """The embeddings of pictures as a search shows them, (len(rows), D)."""
+    model.eval()
+    device = pixels.labels.device
+    return torch.cat([model.get_image_features(pixels.batch(at)) for at in rows.to(device).split(1000)]).clone()
+
+
 def nearest_picture_accuracy(model: RecTrioModel, pixels: Pixels, rows: torch.Tensor, among: torch.Tensor) -> float:
     """The share of pictures, `rows`, whose nearest picture in `among` is of their class."""
-    model.eval()
-    device = pixels.values.device
-
-    def embed(rows: torch.Tensor) -> torch.Tensor:
-        return torch.cat([model.get_image_features(pixels.batch(at)) for at in rows.to(device).split(1000)])
-
-    gallery = embed(among)  # (n, D)
-    nearest = torch.cat([(queries @ gallery.T).argmax(dim=1) for queries in embed(rows).split(500)])
-    return float((pixels.labels[among.to(device)[nearest]] == pixels.labels[rows.to(device)]).float().mean())
+    gallery = embed_pictures(model, pixels, among)  # (n, D)
+    queries = embed_pictures(model, pixels, rows).split(500)
+    nearest = torch.cat([(part @ gallery.T).argmax(dim=1) for part in queries]).cpu()
+    return float((pixels.about(among[nearest])[0] == pixels.about(rows)[0]).float().mean())
 
 
 # --- what a run leaves behind ------------------------------------------------------------------------------------
 
 
-@dataclass
 class State:
     """All that changes while training."""
 
-    model: RecTrioModel
-    average: AveragedModel
-    optimizer: torch.optim.AdamW
-    losses: torch.Tensor
+    def __init__(self, model: RecTrioModel, pupil: Pupil | None, *, pictures: int):
+        self.model, self.pupil = model, pupil
+        self.losses = torch.full((pictures,), torch.inf)  # of each picture when it was last shown
+        self.best: dict[str, torch.Tensor] = {}  # the averaged weights after the best epoch so far
 
-    best: dict[str, torch.Tensor]  # the averaged weights after the best epoch so far
+    def begin(self, plan: Plan, epoch: int) -> None:
+        """Begin the stage that an epoch belongs to: choose what is trained, and average and optimize it anew."""
+        texts, plain = plan.stage(epoch) == "texts", plan.stage(epoch) == "plain"
+        for part in (self.model.image_tower, self.model.image_projection):
+            part.requires_grad_(not texts)
+        self.average = moving_average(self.model, plan.finish_average if plain else plan.average)
+        self.optimizer = adamw(plan, self.model, None if texts else self.pupil)
+
+    def keep_best(self) -> None:
+        """Keep the averaged weights as the best."""
+        self.best = {name: value.clone() for name, value in self.average.module.state_dict().items()}
 
     def save(self, path: Path, log: dict) -> None:
         """Write the state after an epoch into one file, whole or not at all."""
         tensors = {"losses": self.losses}
         parts = {"model": self.model.state_dict(), "average": self.average.state_dict(), "best": self.best}
+        if self.pupil:
+            parts["pupil"] = self.pupil.state_dict()
         for number, moments in self.optimizer.state_dict()["state"].items():
             parts[f"optimizer.{number}"] = moments
         for part, values in parts.items():
@@ -427,9 +547,11 @@ class State:
             ) from error
         draft.replace(path)
 
-    def load(self, path: Path) -> dict:
+    def load(self, plan: Plan, path: Path) -> dict:
         """Take the state up again; returns the log so far."""
-        parts = {"model": {}, "average": {}, "best": {}, "optimizer": {}}
+        log = checkpoint_log(path)
+        self.begin(plan, len(log["epochs"]) - 1)
+        parts = {"model": {}, "average": {}, "best": {}, "optimizer": {}, "pupil": {}}
         for name, value in load_file(path).items():
             if name == "losses":
                 self.losses.copy_(value)
@@ -438,14 +560,16 @@ class State:
                 parts[part][rest] = value
         self.model.load_state_dict(parts["model"])
         self.average.load_state_dict(parts["average"])
-        self.best.update(parts["best"])
+        self.best = parts["best"]
+        if self.pupil:
+            self.pupil.load_state_dict(parts["pupil"])
         moments: dict[int, dict] = {}
         for name, value in parts["optimizer"].items():
             number, moment = name.split(".")
             moments.setdefault(int(number), {})[moment] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        return checkpoint_log(path)
+        return log
 
 
 def checkpoint_log(path: Path) -> dict:
@@ -481,13 +605,13 @@ def unfinished_run(plan: Plan, out: Path, *, resume: bool, fresh: bool) -> bool:
             raise TrainingError(f"{out} holds a finished model. Train over it with --fresh, or give another --out.")
         return False
     begun = checkpoint_log(checkpoint)
-    total = begun["plan"]["epochs"] + begun["plan"]["finish"]
+    total = sum(begun["plan"].get(kind, 0) for kind in ("epochs", "finish", "text_epochs"))
     done = f"{out} holds an unfinished run, {len(begun['epochs'])} of {total} epochs done."
     if fresh:
         return False  # the first new checkpoint takes the place of the old
     if not resume:
         raise TrainingError(f"{done} Go on with --resume, or begin anew with --fresh.")
-    if changed := [name for name, value in asdict(plan).items() if begun["plan"].get(name) != value]:
+    if changed := [name for name, value in plan.as_json().items() if begun["plan"].get(name) != value]:
         was = ", ".join(f"{name.replace('_', ' ')} {begun['plan'].get(name)}" for name in changed)
         raise TrainingError(f"{done} It was begun with {was}: resume with the same, or begin anew with --fresh.")
     return True
@@ -520,8 +644,11 @@ def environment(device: torch.device) -> dict:
     }
 
 
-def save_model_folder(model: RecTrioModel, processor: RecTrioProcessor, log: dict, out: Path) -> None:
-    """Write the model in Hub form, with its code (`trust_remote_code`), the log and its curve.
+def save_model_folder(
+    model: RecTrioModel, processor: RecTrioProcessor, log: dict, out: Path, *, more: Mapping[str, str]
+) -> None:
+    """Write the model in Hub form, with its code (`trust_remote_code`), the log and its curve, and more texts by the
+    names of their files.
 
     The old weights and what was measured with them go first, the new weights come last: a folder that was left in
     between is refused for want of weights, and never answers with a mixture.
@@ -538,6 +665,8 @@ def save_model_folder(model: RecTrioModel, processor: RecTrioProcessor, log: dic
         model.save_pretrained(draft)
         (draft / LOG).write_text(json.dumps(log, indent=1) + "\n")
         plot_curve(log, draft / CURVE)
+        for name, text in more.items():
+            (draft / name).write_text(text, encoding="utf-8")
         for old in ("model.safetensors", *(f"{name}.json" for name in MEASURED)):
             (out / old).unlink(missing_ok=True)
         for file in sorted(draft.iterdir(), key=lambda file: file.suffix == ".safetensors"):
@@ -549,13 +678,16 @@ def plot_curve(log: dict, path: Path) -> None:
     """Loss and validation accuracy by epoch, as a PNG."""
     from matplotlib.figure import Figure
 
-    epochs = [entry["epoch"] for entry in log["epochs"]]
+    entries = [entry for entry in log["epochs"] if entry["stage"] != "texts"]  # whose loss is another
+    epochs = [entry["epoch"] for entry in entries]
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     left = figure.subplots()
     right = left.twinx()
-    left.plot(epochs, [entry["loss"] for entry in log["epochs"]], color="tab:gray", label="training loss")
-    right.plot(epochs, [100 * e["validation_accuracy"] for e in log["epochs"]], color="tab:blue", label="accuracy")
-    if finishing := [entry for entry in log["epochs"] if entry["validation_top_1"] is not None]:
+    left.plot(epochs, [entry["loss"] for entry in entries], color="tab:gray", label="training loss")
+    if validated := [entry for entry in entries if entry["validation_accuracy"] is not None]:
+        accuracies = [100 * entry["validation_accuracy"] for entry in validated]
+        right.plot([entry["epoch"] for entry in validated], accuracies, color="tab:blue", label="accuracy")
+    if finishing := [entry for entry in entries if entry["validation_top_1"] is not None]:
         top_1 = [100 * entry["validation_top_1"] for entry in finishing]
         right.plot([entry["epoch"] for entry in finishing], top_1, color="tab:orange", label="same class at rank 1")
     right.axvline(log["best_epoch"], color="tab:blue", linestyle=":")
