@@ -1,6 +1,7 @@
 """The page: search a gallery by text or by picture, and see two encoders answer side by side.
 
-python app.py [--release v1-fashion] [--beside v2] [--host 127.0.0.1] [--port 7860] [--share] [--auth USER:PASSWORD]
+python app.py [--release v1-fashion] [--beside v2] [--data DIR] [--host 127.0.0.1] [--port 7860] [--share]
+              [--auth USER:PASSWORD]
 """
 
 import argparse
@@ -9,19 +10,20 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from index_builders import Answer, Comparison, Searcher, Searchers, compare
+from index_builders import Answer, Comparison, Hit, Searcher, Searchers, compare
 from index_builders.comparison import Side
 from rectrio_models.commands import add_encoder_options, encoder_options, sentence_of
-from rectrio_models.datasets import DATASETS
+from rectrio_models.datasets import DATASETS, OWN
 from rectrio_models.errors import QueryError, RecTrioError
 from rectrio_models.network import reachable
 from rectrio_models.pictures import open_picture
-from rectrio_models.releases import RELEASES, dataset_of, resolve, title_of
+from rectrio_models.releases import RELEASES, dataset_of, record_for, resolve, title_of
 
 TEXT_EXAMPLES = [
     "a pair of boots",
@@ -49,6 +51,10 @@ CSS = """
 .prose { overflow-wrap: anywhere; }
 .results img, .picture img { image-rendering: pixelated; }
 .picture img { width: 100%; height: 100%; object-fit: contain; }
+.said:has(.nothing) ~ .results img { opacity: .45; filter: grayscale(1); }
+.said:has(.nothing) ~ .results .thumbnail-item:is(:hover, :focus-visible) img { opacity: 1; filter: none; }
+#say-nothing:has(input:not(:checked)) ~ * .nothing { display: none; }
+#say-nothing:has(input:not(:checked)) ~ * .results img { opacity: 1 !important; filter: none !important; }
 #search { flex-grow: 0; align-self: end; min-width: 7rem; }
 @media (max-width: 640px) {
   .results .grid-container { grid-template-columns: repeat(3, minmax(0, 1fr)) !important; gap: .4rem; }
@@ -76,10 +82,21 @@ def in_one_sentence(ask: Callable):
         raise gr.Error(sentence_of(error), print_exception=False) from error
 
 
+def verdict_on(answer: Answer) -> str:
+    """What stands above results that are only the nearest; nothing, above those that match."""
+    said = "<strong>Nothing in this gallery matches.</strong> These are only the nearest."
+    return "" if answer.matches else f'<p class="nothing" role="status">{said}</p>\n\n'
+
+
+def score_of(hit: Hit) -> str:
+    """A hit's cosine, and how probable it is that it is what was asked for."""
+    return f"{hit.score:.2f}" if hit.probability is None else f"{hit.score:.2f} · {hit.probability:.0%}"
+
+
 def show(answer: Answer, searcher: Searcher, what: str) -> tuple[list, str, list[int]]:
     """What a results area displays: captioned pictures, the line above them, and their rows in the gallery."""
-    pictures = [(hit.item.image, f"{hit.item.label} · {hit.score:.2f}") for hit in answer.hits]
-    line = (
+    pictures = [(hit.item.image, f"{hit.item.label} · {score_of(hit)}") for hit in answer.hits]
+    line = verdict_on(answer) + (
         f"**{len(answer.hits)} results** · {what} encoded in {1000 * answer.encode_seconds:.1f} ms · "
         f"{len(searcher.gallery):,} pictures searched in {1000 * answer.search_seconds:.1f} ms"
     )
@@ -93,12 +110,13 @@ def show_side(side: Side, searcher: Searcher) -> tuple[str, list]:
     alone = side.other_ranks.count(None)
     right = "" if side.precision is None else f" · **{side.precision:.0%} right**"
     line = (
-        f"### {side.title}\nencoded in {1000 * answer.encode_seconds:.1f} ms, {len(searcher.gallery):,} pictures "
+        f"### {side.title}\n{verdict_on(answer)}"
+        f"encoded in {1000 * answer.encode_seconds:.1f} ms, {len(searcher.gallery):,} pictures "
         f"searched in {1000 * answer.search_seconds:.1f} ms · {alone} found here alone{right}"
     )
     line += "".join(f"\n\n{notice}" for notice in answer.notices)
     captioned = [
-        (hit.item.image, f"{hit.item.label} · {hit.score:.2f} · {score:+.1f} σ · {place_there(rank)}")
+        (hit.item.image, f"{hit.item.label} · {score_of(hit)} · {score:+.1f} σ · {place_there(rank)}")
         for hit, score, rank in zip(answer.hits, side.standard_scores, side.other_ranks, strict=True)
     ]
     return line, captioned
@@ -135,9 +153,18 @@ def encoder_choices(dataset: str, *more: str) -> list[tuple[str, str]]:
     return choices + [(title_of(name), name) for name in more if name not in {known for _, known in choices}]
 
 
+def text_examples(searchers: Searchers, release: str) -> list[str]:
+    """Texts to try: of Fashion-MNIST chosen ones, else a description of each of the first classes."""
+    if searchers.dataset == "fashion-mnist":
+        return TEXT_EXAMPLES
+    record = record_for(release, searchers.dataset, data=searchers.data)
+    words = record.descriptions().words
+    return [words[label].descriptions[0] for label in record.labels[: len(TEXT_EXAMPLES)]]
+
+
 def results_area(value=None, line: str = "", rows: list[int] | None = None, *, label: str = RESULTS):
     """A place for results: the gallery, the line above it, and the rows that it shows."""
-    status = gr.Markdown(line)
+    status = gr.Markdown(line, elem_classes="said")
     gallery = gr.Gallery(
         value,
         show_label=False,
@@ -181,6 +208,7 @@ def build_page(searchers: Searchers, *, release: str, beside: str = "v2") -> gr.
     starters = one_of_each(searcher)
     labels = searcher.gallery.labels
     choices = encoder_choices(searchers.dataset, release, beside)
+    examples_to_try = text_examples(searchers, release)
 
     def opened(name: str) -> Searcher:
         """The searcher of a choice."""
@@ -253,7 +281,7 @@ def build_page(searchers: Searchers, *, release: str, beside: str = "v2") -> gr.
         return in_one_sentence(ask)
 
     def search(query: str, k: int = 12) -> dict:
-        """Search by text: `{"hits": [{"row", "label", "score"}, …], "milliseconds": {…}, "notices": […]}`."""
+        """Search by text: `{"hits": [{"row", "label", "score", "probability"}, …], "matches", "milliseconds", …}`."""
         return in_one_sentence(lambda: searcher.answer(query, k)).as_dict()
 
     def like(row: int, k: int = 12) -> dict:
@@ -270,12 +298,19 @@ def build_page(searchers: Searchers, *, release: str, beside: str = "v2") -> gr.
 
     with gr.Blocks(title="RecTrio", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         gr.Markdown(f"# RecTrio\nSearch {len(searcher.gallery):,} pictures by text or by picture. {searcher.title}.")
+        gr.Checkbox(  # CSS alone heeds it, so that what is shown already changes too
+            True,
+            label="Say when nothing in the gallery matches",
+            interactive=True,
+            container=False,
+            elem_id="say-nothing",
+        )
         with gr.Tabs(selected="text") as tabs:
             with gr.Tab("Text search", id="text"):
                 with gr.Row():
                     query = gr.Textbox(
                         label="What are you looking for?",
-                        placeholder="a pair of boots",
+                        placeholder=examples_to_try[0],
                         autofocus=True,
                         max_lines=1,
                         scale=4,
@@ -285,7 +320,7 @@ def build_page(searchers: Searchers, *, release: str, beside: str = "v2") -> gr.
                     text_k = how_many()
                     button = gr.Button("Search", variant="primary", elem_id="search")
                 examples = gr.Examples(
-                    TEXT_EXAMPLES, inputs=query, label="Try", api_name="load_example", cache_examples=False
+                    examples_to_try, inputs=query, label="Try", api_name="load_example", cache_examples=False
                 )
                 text_results = results_area()
             with gr.Tab("Image search", id="image"), gr.Row():
@@ -300,7 +335,7 @@ def build_page(searchers: Searchers, *, release: str, beside: str = "v2") -> gr.
                     with gr.Column(scale=3, min_width=280):
                         both_query = gr.Textbox(
                             label="What are you looking for?",
-                            placeholder="a pair of boots",
+                            placeholder=examples_to_try[0],
                             max_lines=1,
                             elem_id="both-query",
                         )
@@ -321,10 +356,10 @@ def build_page(searchers: Searchers, *, release: str, beside: str = "v2") -> gr.
                 shared = gr.Markdown()
                 with gr.Row():
                     with gr.Column(min_width=300, elem_id="left-results"):
-                        left_line = gr.Markdown()
+                        left_line = gr.Markdown(elem_classes="said")
                         left_gallery, _, _ = results_area(label="Left")
                     with gr.Column(min_width=300, elem_id="right-results"):
-                        right_line = gr.Markdown()
+                        right_line = gr.Markdown(elem_classes="said")
                         right_gallery, _, _ = results_area(label="Right")
             with gr.Tab("What is this?", id="what"):
                 gr.Markdown(
@@ -404,7 +439,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python app.py", description=__doc__.splitlines()[0])
     parser.add_argument("--release", default="v1-fashion", help="a release, a model folder or a Hub id")
     parser.add_argument("--beside", default="v2", help="what it is compared with: v2 is CLIP, or v2-lite without it")
-    parser.add_argument("--dataset", choices=list(DATASETS), help="whose gallery; the release's own by default")
+    parser.add_argument("--dataset", choices=[*DATASETS, OWN], help="whose gallery; the release's own by default")
+    parser.add_argument("--data", type=Path, help="a folder of class folders of your own, or a copy of the data set")
     add_encoder_options(parser)
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 serves the whole network")
     parser.add_argument("--port", type=port_number, default=os.environ.get("PORT") or "7860")
@@ -416,7 +452,8 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--auth takes USER:PASSWORD; “{args.auth}” has no " + ("password." if user else "user."))
     try:
         release = resolve(args.release)
-        searchers = Searchers(args.dataset or dataset_of(release), **encoder_options(args))
+        dataset = args.dataset or dataset_of(release, data=args.data)
+        searchers = Searchers(dataset, data=args.data, **encoder_options(args))
         page = build_page(searchers, release=release, beside=args.beside)
     except (RecTrioError, OSError) as error:
         print(error, file=sys.stderr)

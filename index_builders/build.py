@@ -47,7 +47,7 @@ def build_index(
             dim=encoder.dim,
             metric=METRIC,
             dataset=dataset.name,
-            source=str(data.resolve()) if data else "",
+            source=str(data.expanduser().resolve()) if data else "",
             count=len(gallery),
             kind=kind,
             params=index.params,

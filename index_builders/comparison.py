@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 from PIL import Image
 
 from index_builders.searcher import Answer, Searcher
 from rectrio_models.errors import QueryError
-
-BACKGROUND = 1000  # pictures of the gallery that a score is held against
 
 
 @dataclass(frozen=True)
@@ -48,8 +45,8 @@ def compare(
 
     label: what the query asks for, to tell right hits from wrong ones; a row's own label by default.
     Cosines of two encoders are not alike: one puts all its pictures between 0.15 and 0.35, the other between -1 and 1.
-    So each score is also given in standard deviations above the mean that BACKGROUND pictures of the gallery have with
-    the same query. Raises QueryError when the galleries are not the same, or nothing in them has the label.
+    So each score is also given in standard deviations above the mean that pictures taken evenly from the gallery have
+    with the same query. Raises QueryError when the galleries are not the same, or nothing in them has the label.
     """
     first, second = searchers
     if not first.gallery.same_as(second.gallery):
@@ -78,8 +75,7 @@ def compare(
 
 def standard_scores(searcher: Searcher, answer: Answer) -> list[float]:
     """The hits' cosines in standard deviations above the gallery's mean, by pictures taken evenly from all of it."""
-    rows = np.linspace(0, len(searcher.index) - 1, min(BACKGROUND, len(searcher.index))).astype(np.int64)
-    cosines = searcher.index.vectors(rows) @ answer.vector[0]  # (BACKGROUND,)
+    cosines = searcher.background @ answer.vector[0]  # (BACKGROUND,)
     spread = max(float(cosines.std()), 1e-6)  # a gallery of one picture has none
     return [(hit.score - float(cosines.mean())) / spread for hit in answer.hits]
 
