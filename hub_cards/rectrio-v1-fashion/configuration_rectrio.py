@@ -13,7 +13,7 @@ class RecTrioConfig(PreTrainedConfig):
     image_size: side of the square pictures the model was trained on, in pixels.
     num_channels: 1 for grey pictures, 3 for RGB.
     stem_width, widths: channels of the first convolution and of the four blocks.
-    strides: by how much each block divides the picture's side.
+    stem_stride, strides: by how much the first convolution and each block divide the picture's side.
     depths: how many residual layers each block has.
     mirror: average the image embedding over the picture and its mirror image, as both show the same thing. Costs a
         second picture in the image tower; off while training.
@@ -31,6 +31,7 @@ class RecTrioConfig(PreTrainedConfig):
     image_size: int = 28
     num_channels: int = 1
     stem_width: int = 16
+    stem_stride: int = 1
     widths: list[int] | tuple[int, ...] = (16, 48, 96, 192)
     strides: list[int] | tuple[int, ...] = (1, 2, 2, 2)
     depths: list[int] | tuple[int, ...] = (1, 1, 1, 1)
@@ -52,8 +53,9 @@ class RecTrioConfig(PreTrainedConfig):
                 f"The image tower has four blocks; got widths {self.widths}, strides {self.strides} and depths "
                 f"{self.depths}."
             )
-        if self.image_size < math.prod(self.strides):
-            raise ValueError(f"Strides {self.strides} leave nothing of pictures of {self.image_size} pixels.")
+        strides = [self.stem_stride, *self.strides]
+        if self.image_size < math.prod(strides):
+            raise ValueError(f"Strides {strides} leave nothing of pictures of {self.image_size} pixels.")
 
 
 RecTrioConfig.register_for_auto_class()

@@ -17,6 +17,7 @@ class RecTrioImageProcessor(BaseImageProcessor):
     image_mean, image_std: of each channel over the training pictures, from 0 to 1.
     dark_ground: the training pictures show their subject on black; others are brought to that form
         (`pixels_rectrio.square` says how).
+    stretch: pictures fill the square whatever their proportions, as photos of any kind do best.
     """
 
     model_input_names = ["pixel_values"]
@@ -28,6 +29,7 @@ class RecTrioImageProcessor(BaseImageProcessor):
         image_mean: Sequence[float] = (0.286,),
         image_std: Sequence[float] = (0.353,),
         dark_ground: bool = True,
+        stretch: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -36,6 +38,7 @@ class RecTrioImageProcessor(BaseImageProcessor):
         self.image_mean = list(image_mean)
         self.image_std = list(image_std)
         self.dark_ground = dark_ground
+        self.stretch = stretch
 
     def preprocess(self, images: ImageInput, return_tensors: str | None = None, **kwargs) -> BatchFeature:
         """`pixel_values`, float32 (n, num_channels, image_size, image_size), of one picture or many, as Pillow
@@ -48,6 +51,7 @@ class RecTrioImageProcessor(BaseImageProcessor):
             image_mean=self.image_mean,
             image_std=self.image_std,
             dark_ground=self.dark_ground,
+            stretch=self.stretch,
         )
         return BatchFeature({"pixel_values": values}, tensor_type=return_tensors)
 

@@ -28,18 +28,18 @@ class RecTrioOutput(ModelOutput):
     text_embeds: torch.Tensor | None = None
 
 
-def sigmoid_loss(logits_per_image: torch.Tensor, image_labels: torch.Tensor, text_labels: torch.Tensor) -> torch.Tensor:
-    """The pairwise sigmoid loss of each picture, (I,): every picture and text of the same label is a positive pair,
-    every other a negative one, each judged by itself.
+def sigmoid_loss(logits_per_image: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
+    """The pairwise sigmoid loss of each picture, (I,): every pair of a picture and a text is judged by itself.
 
-    logits_per_image: (I, T); image_labels: (I,); text_labels: (T,). Pictures and texts need not be equally many. As
-    no pair competes with another, a picture that is surely of its class ends nearer to its texts than one in doubt;
-    a softmax over several positives would make them equally near, and rank the doubtful ones first.
+    logits_per_image: (I, T); positive: (I, T), whether the two belong together, or how much so, from 0 to 1. Pictures
+    and texts need not be equally many. As no pair competes with another, a picture that surely fits ends nearer to its
+    texts than one in doubt; a softmax over several positives would make them equally near, and rank the doubtful ones
+    first.
 
-    Source: Zhai et al., Sigmoid Loss for Language Image Pre-Training, arXiv 2303.15343, with pairs by label as in
-    Yang et al., Unified Contrastive Learning in Image-Text-Label Space, arXiv 2204.03610.
+    Source: Zhai et al., Sigmoid Loss for Language Image Pre-Training, arXiv 2303.15343, with as many positive pairs as
+    there are, as in Yang et al., Unified Contrastive Learning in Image-Text-Label Space, arXiv 2204.03610.
     """
-    positive = (image_labels[:, None] == text_labels[None, :]).to(logits_per_image.dtype)  # (I, T)
+    positive = positive.to(logits_per_image.dtype)
     return F.binary_cross_entropy_with_logits(logits_per_image, positive, reduction="none").sum(dim=1)
 
 
@@ -70,7 +70,7 @@ class ImageTower(nn.Module):
 
     def __init__(self, config: RecTrioConfig):
         super().__init__()
-        self.stem = ConvNorm(config.num_channels, config.stem_width)
+        self.stem = ConvNorm(config.num_channels, config.stem_width, config.stem_stride)
         widths = [config.stem_width, *config.widths]
         self.blocks = nn.ModuleList(
             nn.ModuleList([ConvNorm(inputs, width, stride), *(Residual(width) for _ in range(depth))])
@@ -143,6 +143,12 @@ class RecTrioModel(PreTrainedModel):
             nn.init.constant_(self.logit_scale, self.config.logit_scale)
             nn.init.constant_(self.logit_bias, self.config.logit_bias)
 
+    def forget_texts(self) -> None:
+        """Bring what embeds texts back to a random start."""
+        for module in (*self.text_tower.modules(), self.text_projection):
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+
     def get_image_features(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Unit vectors, (B, projection_dim), of pictures, (B, num_channels, h, w)."""
         if not self.config.mirror or self.training:
@@ -191,7 +197,8 @@ class RecTrioModel(PreTrainedModel):
                 image_labels = torch.arange(images, device=image_embeds.device)
             if text_labels is None:
                 text_labels = torch.arange(texts, device=text_embeds.device)
-            output.loss = self.loss_function(output.logits_per_image, image_labels, text_labels).mean()
+            positive = image_labels[:, None] == text_labels[None, :]
+            output.loss = self.loss_function(output.logits_per_image, positive).mean()
         return output
 
 

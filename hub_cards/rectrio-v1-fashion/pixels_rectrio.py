@@ -16,18 +16,20 @@ def pixel_values(
     image_mean: Sequence[float],
     image_std: Sequence[float],
     dark_ground: bool,
+    stretch: bool = False,
 ) -> np.ndarray:
     """Standardised pixels, float32 (n, num_channels, image_size, image_size), of any pictures of Pillow's."""
     batch = np.empty((len(pictures), image_size, image_size, num_channels), np.uint8)
     for row, picture in zip(batch, pictures, strict=True):
-        row[:] = square(picture, image_size, num_channels, dark_ground)
+        row[:] = square(picture, image_size, num_channels, dark_ground=dark_ground, stretch=stretch)
     scale = 1 / (255 * np.asarray(image_std, np.float32))
     shift = np.asarray(image_mean, np.float32) / np.asarray(image_std, np.float32)
     return (batch * scale - shift).transpose(0, 3, 1, 2).astype(np.float32)
 
 
-def square(picture: Image.Image, size: int, channels: int, dark_ground: bool) -> np.ndarray:
-    """One picture as uint8 (size, size, channels), its longest side fitted and the rest filled up.
+def square(picture: Image.Image, size: int, channels: int, *, dark_ground: bool, stretch: bool = False) -> np.ndarray:
+    """One picture as uint8 (size, size, channels), its longest side fitted and the rest filled up, or with `stretch`
+    both sides fitted, whatever the proportions.
 
     A picture that is `size` × `size` already is taken as it is. With `dark_ground` any other picture is prepared
     as Fashion-MNIST prepared its own (Xiao et al., arXiv 1708.07747, section 2): the plain margin is trimmed, the
@@ -44,7 +46,7 @@ def square(picture: Image.Image, size: int, channels: int, dark_ground: bool) ->
         light = ground > 127
         picture = trim(picture, np.abs(pixels - ground) > GROUND_TOLERANCE)
     scale = size / max(picture.size)
-    width, height = (max(1, round(side * scale)) for side in picture.size)
+    width, height = (size if stretch else max(1, round(side * scale)) for side in picture.size)
     fitted = np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS)).reshape(height, width, channels)
     canvas = np.zeros((size, size, channels), np.uint8)
     top, left = (size - height) // 2, (size - width) // 2
