@@ -24,9 +24,13 @@ lint: .venv/.installed-dev
 
 train: .venv/.installed
 	$(PY) -m rectrio_models train --dataset fashion-mnist --out hub_cards/rectrio-v1-fashion --fresh
-	$(PY) -m rectrio_models evaluate --release v1-fashion
+	$(PY) -m rectrio_models evaluate --release v1-fashion --queries tests/queries/fashion*.jsonl \
+	  tests/queries/present_fashion.jsonl tests/queries/attributes.jsonl
 	$(PY) -m rectrio_models bench --release v1-fashion
 	$(PY) -m index_builders bench --release v1-fashion
+	$(PY) -m index_builders calibrate --release v1-fashion
+	$(PY) -m index_builders refusals --release v1-fashion tests/queries/present_fashion.jsonl \
+	  tests/queries/absent_fashion.jsonl
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache

@@ -1,5 +1,6 @@
 """What the tests share: an empty cache, no network, tiny models and small data sets made on the spot."""
 
+import dataclasses
 import os
 import shutil
 
@@ -10,9 +11,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rectrio_models.calibration import Calibration, Curve
 from rectrio_models.datasets import DATASETS
 
 IN_CI = bool(os.environ.get("CI"))
+
+REFUSING = Calibration(  # every text, and no picture; the encoder's fingerprint is filled in
+    dataset="fashion-mnist",
+    fingerprint="",
+    method="none: for the tests",
+    origin={},
+    text=Curve(cosine=4, mean=-1, spread=1, intercept=-2, refuse_below=2, present=0, absent=0),
+    picture=Curve(cosine=4, mean=-1, spread=1, intercept=-2, refuse_below=0, present=0, absent=0),
+)
 
 
 def pytest_addoption(parser):
@@ -68,9 +79,21 @@ def tiny_config():
 @pytest.fixture(scope="session")
 def tiny_plan():
     """A plan that trains in a few seconds."""
-    from rectrio_models.dual_encoder.training import Plan
+    from rectrio_models.dual_encoder.plan import Plan
 
-    return Plan(epochs=2, finish=1, batch_size=64, texts=32, validation=100, tokenizer_texts=500, vocab_size=400)
+    return Plan(
+        epochs=2,
+        finish=1,
+        text_epochs=1,
+        text_steps=4,
+        text_batch=32,
+        batch_size=64,
+        texts=32,
+        validation=100,
+        tokenizer_texts=500,
+        vocab_size=400,
+        wordnet=False,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +103,17 @@ def tiny_folder(tmp_path_factory, idx_folder, tiny_config, tiny_plan):
     from rectrio_models.dual_encoder.training import train
 
     return train(tiny_plan, tmp_path_factory.mktemp("tiny"), config=RecTrioConfig(**tiny_config), data=idx_folder)
+
+
+@pytest.fixture(scope="session")
+def refusing_folder(tiny_folder, tmp_path_factory):
+    """The tiny model with a calibration that refuses every text, and no picture. Treat it as read-only."""
+    from rectrio_models import load_encoder
+
+    folder = shutil.copytree(tiny_folder, tmp_path_factory.mktemp("refusing") / "refusing-model")
+    fitting = dataclasses.replace(REFUSING, fingerprint=load_encoder(str(folder)).fingerprint)
+    fitting.write(folder / "calibration-fashion-mnist.json")
+    return folder
 
 
 @pytest.fixture(scope="session")

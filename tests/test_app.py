@@ -39,7 +39,9 @@ def lives_on(served):
 def test_search_answers_with_hits_and_timings(client):
     answer = client.predict("a pair of boots", 7, api_name="/search")
     assert len(answer["hits"]) == 7
-    assert set(answer["hits"][0]) == {"row", "label", "score"}
+    assert set(answer["hits"][0]) == {"row", "label", "score", "probability"}
+    assert answer["hits"][0]["probability"] is None, "it is not calibrated"
+    assert answer["matches"] is True
     assert answer["milliseconds"]["encode"] > 0
     assert answer["notices"] == []
 

@@ -32,7 +32,7 @@ def test_search_by_picture_as_json(index, capsys, photo, tmp_path):
     (tmp_path / "p.jpg").write_bytes(encoded(photo, "JPEG"))
     assert indexes(["search", "--index", str(index), "--image", str(tmp_path / "p.jpg"), "--json", "-k", "2"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert [sorted(hit) for hit in answer["hits"]] == [["label", "row", "score"]] * 2
+    assert [sorted(hit) for hit in answer["hits"]] == [["label", "probability", "row", "score"]] * 2
     assert answer["milliseconds"]["encode"] > 0
 
 
@@ -58,9 +58,9 @@ def test_searching_nothing_says_how_to_build(tmp_path, capsys):
     assert "python -m index_builders build --out" in capsys.readouterr().err
 
 
-def test_own_pictures_need_a_place(capsys, idx_folder):
-    assert indexes(["build", "--data", str(idx_folder)]) == 1
-    assert "add --out FOLDER" in capsys.readouterr().err
+def test_a_copy_of_the_data_set_is_indexed_into_the_cache(capsys, idx_folder):
+    assert indexes(["build", "--data", str(idx_folder)]) == 0
+    assert "100 pictures are indexed by V1 Fashion" in capsys.readouterr().out
 
 
 def test_evaluate_writes_its_figures_and_the_card(own_tiny_folder, idx_folder, capsys):

@@ -68,7 +68,7 @@ def test_a_row_brings_its_own_label_and_is_no_hit(pair):
 def test_as_dict_is_plain(pair):
     told = compare(pair, "anything", 2).as_dict()
     assert told["overlap"] == 0
-    assert set(told["sides"][0]["hits"][0]) == {"row", "label", "score", "standard_score", "other_rank"}
+    assert set(told["sides"][0]["hits"][0]) == {"row", "label", "score", "probability", "standard_score", "other_rank"}
 
 
 def test_an_encoder_beside_itself_agrees_in_everything(tiny_folder):

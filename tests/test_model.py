@@ -72,7 +72,7 @@ def test_the_loss_counts_every_pair_of_a_class_as_positive():
     """Against the formula written out, pair by pair."""
     torch.manual_seed(0)
     logits, images, texts = torch.randn(4, 5), [0, 1, 1, 2], [1, 0, 1, 1, 3]
-    losses = sigmoid_loss(logits, torch.tensor(images), torch.tensor(texts))
+    losses = sigmoid_loss(logits, torch.tensor(images)[:, None] == torch.tensor(texts))
     for row, image in enumerate(images):
         likely = [1 / (1 + math.exp(-logit)) for logit in logits[row].tolist()]
         expected = sum(-math.log(p if text == image else 1 - p) for p, text in zip(likely, texts, strict=True))

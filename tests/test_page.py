@@ -20,8 +20,8 @@ FLAGS = (
 
 
 @pytest.fixture(scope="module")
-def served(tiny_folder, clip_folder, tmp_path_factory):
-    given = ["--release", str(tiny_folder), "--beside", str(clip_folder), "--dataset", "fashion-mnist"]
+def served(refusing_folder, clip_folder, tmp_path_factory):
+    given = ["--release", str(refusing_folder), "--beside", str(clip_folder), "--dataset", "fashion-mnist"]
     given += ["--precision", "f32"]
     with serve(tmp_path_factory.mktemp("page"), *given) as page:
         yield page
@@ -143,7 +143,32 @@ def test_start_from_a_picture_of_the_gallery(page):
     wait(page, lambda b: len(results(b)) == 12, "12 results")
 
 
-def test_compare_by_text_and_by_picture(page, photo, tmp_path, tiny_folder, clip_folder):
+def test_what_matches_nothing_is_said_and_dimmed_and_can_be_switched_off(page, photo, tmp_path):
+    """The encoder refuses every text, and no picture."""
+
+    def opacity(browser):
+        return float(results(browser)[0].find_element(By.TAG_NAME, "img").value_of_css_property("opacity"))
+
+    query_box(page).send_keys("a plate of sushi", Keys.ENTER)
+    wait(page, lambda b: in_sight(b, "Nothing in this gallery matches"), "the sentence")
+    wait(page, lambda b: len(results(b)) == 12, "the nearest")
+    assert opacity(page) < 0.6
+    assert "%" in results(page)[0].text
+    page.find_element(By.CSS_SELECTOR, "#say-nothing input").click()
+    wait(page, lambda b: not in_sight(b, "Nothing in this gallery matches"), "silence")
+    wait(page, lambda b: opacity(b) == 1, "the undimmed results")
+    page.find_element(By.CSS_SELECTOR, "#say-nothing input").click()
+    wait(page, lambda b: in_sight(b, "Nothing in this gallery matches"), "the sentence again")
+    open_tab(page, "Image search")
+    (tmp_path / "photo.jpg").write_bytes(encoded(photo, "JPEG"))
+    page.find_element(By.CSS_SELECTOR, "#picture input[type=file]").send_keys(str(tmp_path / "photo.jpg"))
+    wait(page, lambda b: in_sight(b, "picture encoded in"), "an answer")
+    wait(page, lambda b: len(results(b)) == 12, "12 results")
+    assert not in_sight(page, "Nothing in this gallery matches")
+    assert opacity(page) == 1
+
+
+def test_compare_by_text_and_by_picture(page, photo, tmp_path, refusing_folder, clip_folder):
     open_tab(page, "Compare")
     box = wait(page, lambda b: b.find_element(By.CSS_SELECTOR, "#both-query textarea, #both-query input"), "the box")
     box.send_keys("a pair of boots", Keys.ENTER)
@@ -151,7 +176,9 @@ def test_compare_by_text_and_by_picture(page, photo, tmp_path, tiny_folder, clip
     wait(page, lambda b: len(results(b)) == 24, "two columns of 12")
     left, right = (page.find_element(By.ID, f"{side}-results") for side in ("left", "right"))
     assert left.rect["x"] + left.rect["width"] <= right.rect["x"], "side by side"
-    assert tiny_folder.name in left.text
+    assert refusing_folder.name in left.text
+    assert "Nothing in this gallery matches" in left.text, "each side for itself"
+    assert "Nothing in this gallery matches" not in right.text
     assert clip_folder.name in right.text
     assert "◆ only here" in left.text
     (tmp_path / "photo.jpg").write_bytes(encoded(photo, "JPEG"))

@@ -99,8 +99,8 @@ def test_the_index_is_built_once_and_again_when_it_is_damaged(searcher, tiny_fol
     assert [hit.item.row for hit in again.search("bag", 5)] == [hit.item.row for hit in searcher.search("bag", 5)]
 
 
-def test_a_model_without_a_gallery_of_its_own_needs_a_name(tiny_folder):
+def test_a_model_without_a_gallery_of_its_own_needs_a_name(tiny_folder, clip_folder):
     with pytest.raises(QueryError, match="name a data set to search"):
-        open_searcher(release=str(tiny_folder))
+        open_searcher(release=str(clip_folder))
     with pytest.raises(DataError, match="“birds” is no data set"):
         open_searcher(release=str(tiny_folder), dataset="birds")

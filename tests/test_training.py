@@ -7,14 +7,27 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from rectrio_models import RecTrioConfig
 from rectrio_models.__main__ import main
 from rectrio_models.dual_encoder import training
-from rectrio_models.dual_encoder.training import CHECKPOINT, Plan, augment, choose_pictures, learning_rate, train
+from rectrio_models.dual_encoder.augmentation import augment, crop, random_boxes, recolour
+from rectrio_models.dual_encoder.plan import Plan
+from rectrio_models.dual_encoder.teacher import CELLS, Pupil, Teacher, cell_shares
+from rectrio_models.dual_encoder.training import (
+    CHECKPOINT,
+    channel_statistics,
+    choose_pictures,
+    draw_by_class,
+    learning_rate,
+    side_at,
+    train,
+)
 from rectrio_models.errors import TrainingError
 
 
@@ -38,9 +51,9 @@ def test_training_learns(tmp_path, idx_folder, tiny_config, tiny_plan):
 
 def test_the_folder_is_complete(tiny_folder, tiny_plan):
     log = json.loads((tiny_folder / "training.json").read_text())
-    assert log["plan"] == dataclasses.asdict(tiny_plan)
-    assert len(log["epochs"]) == tiny_plan.epochs + tiny_plan.finish
-    assert log["best_epoch"] == max(log["epochs"], key=training.score)["epoch"] == 3, "the one finishing epoch"
+    assert log["plan"] == tiny_plan.as_json()
+    assert [entry["stage"] for entry in log["epochs"]] == ["pictures", "pictures", "plain", "texts"]
+    assert log["best_epoch"] == max(log["epochs"], key=training.score)["epoch"] == 3, "the one plain epoch"
     assert (tiny_folder / "training.png").read_bytes().startswith(b"\x89PNG")
     assert not (tiny_folder / CHECKPOINT).exists()
     left = [file.name for file in tiny_folder.iterdir() if file.name.startswith(".")]
@@ -53,20 +66,23 @@ class StopError(Exception):
 
 def interrupted(epochs, monkeypatch, plan, out, **given):
     """Train, and die in the middle of an epoch, after `epochs` whole ones."""
-    whole = training.train_epoch
 
-    def dying(state, plan, epoch, *rest):
-        if epoch == epochs:
-            raise StopError
-        return whole(state, plan, epoch, *rest)
+    def dying(whole):
+        def train_epoch(state, plan, epoch, *rest):
+            if epoch == epochs:
+                raise StopError
+            return whole(state, plan, epoch, *rest)
+
+        return train_epoch
 
     with monkeypatch.context() as context:
-        context.setattr(training, "train_epoch", dying)
+        for name in ("train_epoch", "train_text_epoch"):
+            context.setattr(training, name, dying(getattr(training, name)))
         with pytest.raises(StopError):
             train(plan, out, **given)
 
 
-@pytest.mark.parametrize("epochs", [1, 2])
+@pytest.mark.parametrize("epochs", [1, 2, 3])
 def test_a_resumed_run_ends_with_the_same_weights(
     epochs, tmp_path, monkeypatch, tiny_folder, tiny_config, tiny_plan, idx_folder
 ):
@@ -87,11 +103,11 @@ def test_another_seed_ends_elsewhere(tmp_path, tiny_folder, tiny_config, tiny_pl
 def test_an_unfinished_run_is_neither_overwritten_nor_mixed(tmp_path, monkeypatch, tiny_config, tiny_plan, idx_folder):
     given = {"data": idx_folder, "config": RecTrioConfig(**tiny_config)}
     interrupted(1, monkeypatch, tiny_plan, tmp_path, **given)
-    with pytest.raises(TrainingError, match=r"unfinished run, 1 of 3 epochs done. Go on with --resume, or .* --fresh"):
+    with pytest.raises(TrainingError, match=r"unfinished run, 1 of 4 epochs done. Go on with --resume, or .* --fresh"):
         train(tiny_plan, tmp_path, **given)
     with pytest.raises(TrainingError, match=r"begun with batch size 64, seed 0: resume with the same"):
         train(dataclasses.replace(tiny_plan, batch_size=32, seed=5), tmp_path, **given, resume=True)
-    train(dataclasses.replace(tiny_plan, epochs=1, finish=0), tmp_path, **given, fresh=True)
+    train(dataclasses.replace(tiny_plan, epochs=1, finish=0, text_epochs=0), tmp_path, **given, fresh=True)
     assert not (tmp_path / CHECKPOINT).exists()
     with pytest.raises(TrainingError, match="holds a finished model"):
         train(tiny_plan, tmp_path, **given)
@@ -109,7 +125,7 @@ def test_a_folder_with_something_else_is_left_alone(name, tmp_path, tiny_plan):
 def test_what_a_killed_run_half_wrote_is_no_hindrance(tmp_path, tiny_config, tiny_plan, idx_folder):
     (tmp_path / f".{CHECKPOINT}").write_bytes(b"half")
     (tmp_path / ".draft-x").mkdir()
-    plan = dataclasses.replace(tiny_plan, epochs=1, finish=0)
+    plan = dataclasses.replace(tiny_plan, epochs=1, finish=0, text_epochs=0)
     train(plan, tmp_path, config=RecTrioConfig(**tiny_config), data=idx_folder)
     assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
 
@@ -126,16 +142,18 @@ def test_too_few_pictures_are_refused(tmp_path, idx_folder):
 
 
 def command(idx_folder, out, *more):
-    given = ["train", "--data", str(idx_folder), "--out", str(out), "--epochs", "50", "--batch-size", "64"]
+    given = ["train", "--dataset", "fashion-mnist", "--data", str(idx_folder), "--out", str(out)]
+    given += ["--epochs", "50", "--batch-size", "64"]
     return [
         sys.executable,
         "-c",
         f"""
 import dataclasses, sys
+from rectrio_models.dual_encoder import plan as plans
 from rectrio_models.dual_encoder import training
 from rectrio_models import RecTrioConfig
-plan, run = training.Plan, training.train
-training.Plan = lambda **given: plan(**given, validation=100, tokenizer_texts=500, texts=32)
+plan, run = plans.Plan, training.train
+plans.Plan = lambda **given: plan(**given, validation=100, tokenizer_texts=500, texts=32, text_epochs=0, wordnet=False)
 small = RecTrioConfig(stem_width=4, widths=[4, 8, 8, 16], embedding_width=8, hidden_width=8)
 training.train = lambda *args, **given: run(*args, **given, config=small)
 from rectrio_models.__main__ import main
@@ -203,9 +221,9 @@ def test_easy_pictures_are_left_out_and_the_rest_count_for_them():
 
 
 def test_the_learning_rate_rises_and_falls():
-    plan = Plan(epochs=8, learning_rate=1.0, warmup=0.25, finish=2, finish_rate=0.3)
-    rates = [learning_rate(plan, epochs) for epochs in (0, 1, 2, 5, 7.999, 8, 9, 10)]
-    assert rates == pytest.approx([0, 0.5, 1, 0.5, 0, 0.3, 0.15, 0], abs=1e-3)
+    plan = Plan(epochs=8, learning_rate=1.0, warmup=0.25, finish=2, finish_rate=0.3, text_epochs=20, text_rate=0.4)
+    rates = [learning_rate(plan, epochs) for epochs in (0, 1, 2, 5, 7.999, 8, 9, 9.999, 10, 11, 20.5, 29.999)]
+    assert rates == pytest.approx([0, 0.5, 1, 0.5, 0, 0.3, 0.15, 0, 0, 0.4, 0.2, 0], abs=1e-3)
 
 
 def test_a_run_is_not_resumed_on_other_pictures(tmp_path, monkeypatch, tiny_config, tiny_plan, idx_folder):
@@ -228,7 +246,8 @@ def test_a_run_is_not_resumed_on_other_pictures(tmp_path, monkeypatch, tiny_conf
     ],
 )
 def test_bad_options_are_one_sentence(option, message, tmp_path, idx_folder, capsys):
-    assert main(["train", "--data", str(idx_folder), "--out", str(tmp_path / "out"), *option]) == 1
+    given = ["train", "--dataset", "fashion-mnist", "--data", str(idx_folder), "--out", str(tmp_path / "out")]
+    assert main([*given, *option]) == 1
     assert message in capsys.readouterr().err
 
 
@@ -236,3 +255,123 @@ def test_the_command_says_what_is_wrong(tmp_path, capsys):
     assert main(["train", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 1
     assert "does not exist" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+# --- photos -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def photo_folder(tmp_path_factory):
+    """An image folder of 160 small photos of two classes: warm noise and cold noise, of several proportions."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("photos")
+    for label, tint in (("Bag", (200, 120, 60)), ("Dress", (60, 120, 200))):
+        (folder / label).mkdir()
+        for number in range(80):
+            height, width = rng.integers(40, 90, 2)
+            pixels = np.clip(rng.normal(tint, 40, (height, width, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def photo_plan(tiny_plan):
+    return dataclasses.replace(
+        tiny_plan, photos=True, epochs=3, finish=0, prune=0.0, batch_size=16, validation=32, first_side=16, erase=8
+    )
+
+
+@pytest.fixture
+def photo_config(tiny_config):
+    return RecTrioConfig(**tiny_config, image_size=32, num_channels=3, stem_stride=2)
+
+
+class StandIn(Teacher):
+    """A teacher whose maps are drawn by chance, so that no test needs its weights."""
+
+    def __init__(self, photos, *, bfloat16):
+        generator = torch.Generator().manual_seed(0)
+        self.maps = torch.rand(len(photos), CELLS * CELLS, 1280, generator=generator).half()
+        self.mean = self.maps.mean(dim=(0, 1), dtype=torch.float32)
+        self.classifier = torch.nn.Linear(1280, 1000)
+        torch.nn.init.constant_(self.classifier.weight, 0.01)
+        torch.nn.init.zeros_(self.classifier.bias)
+
+
+def test_photos_train_with_a_teacher_and_resume_to_the_same_weights(
+    tmp_path, monkeypatch, photo_folder, photo_plan, photo_config
+):
+    monkeypatch.setattr(training, "Teacher", StandIn)
+    plan = dataclasses.replace(photo_plan, teach_features=1.0, teach_classes=1.0)
+    given = {"config": photo_config, "data": photo_folder}
+    train(plan, tmp_path / "whole", **given)
+    interrupted(1, monkeypatch, plan, tmp_path / "parts", **given)
+    train(plan, tmp_path / "parts", **given, resume=True)
+    assert_same_weights(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
+    assert not any("pupil" in name for name in weights(tmp_path / "whole"))
+    form = json.loads((tmp_path / "whole" / "processor_config.json").read_text())["image_processor"]
+    assert (form["stretch"], form["dark_ground"]) == (True, False)
+
+
+def test_a_teacher_that_is_not_installed_is_one_sentence(tmp_path, monkeypatch, photo_folder, photo_plan, photo_config):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
+    plan = dataclasses.replace(photo_plan, teach_features=1.0)
+    with pytest.raises(TrainingError, match="The teacher is not installed: pip install"):
+        train(plan, tmp_path, config=photo_config, data=photo_folder)
+
+
+def test_cells_are_weighed_by_what_a_crop_covers():
+    shares = cell_shares(np.array([0.0, 0.0, 2.5 / CELLS]), np.array([1.0, 2 / CELLS, 3 / CELLS]))
+    wanted = [[1 / 7] * 7, [0.5, 0.5, 0, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0, 0]]
+    assert torch.allclose(shares, torch.tensor(wanted), atol=1e-6)
+
+
+def test_a_pupil_that_knows_its_teacher_loses_nothing():
+    pupil = Pupil(4)
+    embeds = torch.nn.functional.normalize(torch.randn(3, 4), dim=1)
+    features = torch.nn.functional.normalize(pupil.features(embeds), dim=1)
+    classes = (pupil.classes(embeds) * pupil.scale.exp()).softmax(dim=1)
+    found, cross_entropy = pupil.losses(embeds, features, classes)
+    assert torch.allclose(found, torch.zeros(3), atol=1e-6)
+    assert torch.allclose(cross_entropy, -(classes * classes.log()).sum(dim=1), atol=1e-4)
+
+
+def test_boxes_lie_within_the_picture():
+    boxes = random_boxes(1000, 0.3, np.random.default_rng(0))
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    assert boxes.min() >= 0
+    assert boxes.max() <= 1 + 1e-9
+    assert area.min() > 0.25, "a stretched box of nearly everything loses what does not fit"
+
+
+def test_a_crop_of_everything_is_the_picture():
+    photo = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    assert np.array_equal(crop(photo, (0, 0, 1, 1), 32, 0.0, np.random.default_rng(0)), photo)
+
+
+def test_recolouring_by_nothing_changes_nothing_and_grey_is_grey():
+    photos = torch.rand(4, 3, 8, 8)
+    assert torch.allclose(recolour(photos, strength=0.0, grey=0.0), photos, atol=1e-5)
+    grey = recolour(photos, strength=0.0, grey=1.0)
+    assert torch.allclose(grey[:, 0], grey[:, 2], atol=1e-5)
+
+
+def test_rare_classes_are_drawn_oftener():
+    labels = torch.tensor([0] * 900 + [1] * 100)
+    drawn = labels[draw_by_class(torch.arange(1000), labels, 1.0)]
+    assert 400 < int(drawn.sum()) < 600
+    assert 50 < int(labels[draw_by_class(torch.arange(1000), labels, 0.0)].sum()) < 150
+
+
+def test_photos_grow_to_the_models_side():
+    plan = Plan(epochs=10, photos=True, first_side=40, grown=0.5)
+    assert [side_at(plan, epoch, 80) for epoch in range(7)] == [40, 48, 56, 64, 72, 80, 80]
+    assert [side_at(Plan(epochs=20, first_side=20, grown=0.6), epoch, 28) for epoch in (0, 6, 12)] == [20, 24, 28]
+    assert side_at(Plan(first_side=0), 0, 28) == 28
+
+
+def test_statistics_are_those_of_the_pixels():
+    pixels = torch.randint(0, 256, (5, 8, 8, 3), dtype=torch.uint8)
+    mean, std = channel_statistics(pixels)
+    assert torch.allclose(mean, (pixels.float() / 255).mean(dim=(0, 1, 2)), atol=1e-4)
+    assert torch.allclose(std, (pixels.float() / 255).std(dim=(0, 1, 2), unbiased=False), atol=1e-4)
