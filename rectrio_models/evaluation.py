@@ -54,7 +54,8 @@ def evaluate(
     written = [(text, label) for label in there for text in descriptions.words[label].descriptions]
     kept_out = [(text, label) for label in there for text in descriptions.held_out.get(label, ())]
     k = min(10, np.bincount(test_labels)[np.unique(test_labels)].min()) if own else 10  # what a small class can reach
-    split = f"{dataset.title}, " + ("held-out sources" if hold_out else "test")
+    held_out = hold_out and dataset.one_split  # from a folder whose pictures need not be the data set's own
+    split = f"photos of {dataset.title}'s classes, sources held out" if held_out else f"{dataset.title}, test"
     gallery = (test_vectors, test_labels)
 
     def figure(key: str, what: str, values: np.ndarray) -> Figure:

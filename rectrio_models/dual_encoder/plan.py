@@ -12,9 +12,9 @@ class Plan:
     """Everything that decides what a run ends with, but for the data."""
 
     dataset: str = "fashion-mnist"
-    epochs: int = 24
+    epochs: int = 28
     batch_size: int = 256  # pictures a step
-    texts: int = 64  # texts a step
+    texts: int = 128  # texts a step
     learning_rate: float = 5e-3  # at its highest
     weight_decay: float = 0.05
     warmup: float = 0.15  # share of the steps in which the learning rate rises; it falls to 0 in the rest
@@ -24,7 +24,7 @@ class Plan:
     erase_noise: bool = False  # whether it is filled with noise instead
     first_side: int = 0  # side that pictures are shown at in the beginning; 0 for the model's own from the start
     grown: float = 0.6  # share of the epochs after which they have the model's side
-    finish: int = 3  # further epochs without augmentation, from the best weights on
+    finish: int = 4  # further epochs without augmentation, from the best weights on
     finish_rate: float = 1.5e-3  # their learning rate, at its highest
     finish_average: float = 0.99  # and the decay of their moving average, a step
     prune: float = 0.5  # share of the easy pictures that an epoch leaves out
