@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rectrio_models.commands import add_encoder_options, encoder_options, run
+from rectrio_models.commands import add_encoder_options, encoder_options, run, say
 
 if TYPE_CHECKING:
     from index_builders.searcher import Searcher
@@ -70,8 +70,7 @@ def run_build(args: argparse.Namespace) -> None:
     from rectrio_models.releases import load_encoder, record_for
 
     record = record_for(args.release, args.dataset, data=args.data, default="fashion-mnist")
-    for note in getattr(record, "notes", ()):
-        print(f"Note: {note}", file=sys.stderr)
+    say(getattr(record, "notes", ()))
     if args.out is None:
         searcher = open_searcher(args.release, record.name, data=args.data, kind=args.kind, **encoder_options(args))
         print(f"{len(searcher.gallery):,} pictures are indexed by {searcher.title}.")

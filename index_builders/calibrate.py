@@ -17,7 +17,7 @@ from rectrio_models.calibration import METHOD, Calibration, Curve, fit_curve
 from rectrio_models.datasets import DatasetRecord
 from rectrio_models.encoder import Vectors
 from rectrio_models.errors import DataError, PictureError, QueryError
-from rectrio_models.figures import Figure, Figures, origin
+from rectrio_models.figures import Figure, Figures, name_of, origin
 from rectrio_models.pictures import open_picture
 
 PICTURES = 3000  # of the gallery, at most, asked as queries
@@ -55,7 +55,7 @@ def calibrate(searcher: Searcher, dataset: DatasetRecord, *, data: Path | None =
 
 def options_of(searcher: Searcher, dataset: DatasetRecord, data: Path | None) -> str:
     """The options that name the encoder and the gallery in a command."""
-    return f"--release {searcher.encoder.name} --dataset {dataset.name}" + (" --data DIR" if data else "")
+    return f"--release {name_of(searcher.encoder)} --dataset {dataset.name}" + (" --data DIR" if data else "")
 
 
 def joined(by_kind: dict[str, list]) -> list:

@@ -3,10 +3,9 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
-from rectrio_models.commands import add_encoder_options, encoder_options, run
+from rectrio_models.commands import add_encoder_options, encoder_options, run, say
 from rectrio_models.datasets import OWN, DatasetRecord
 from rectrio_models.errors import DataError, TrainingError
 
@@ -134,7 +133,7 @@ def run_train(args: argparse.Namespace) -> None:
 
 def known_run(args: argparse.Namespace, given: dict) -> dict:
     """What `train` takes for a data set that RecTrio knows."""
-    from rectrio_models.dual_encoder.plan import START_RATE, plan_for
+    from rectrio_models.dual_encoder.plan import START_RATES, plan_for
     from rectrio_models.dual_encoder.starting import start_named, starting_point
 
     if args.descriptions or args.image_size or args.colour:
@@ -144,8 +143,7 @@ def known_run(args: argparse.Namespace, given: dict) -> dict:
     if not args.init_from:
         return {"plan": plan_for(args.dataset, **given)}
     folder, name = start_named(args.init_from)
-    rates = {"learning_rate": START_RATE, "finish_rate": START_RATE / 2}
-    plan = plan_for(args.dataset, **rates | given | {"init_from": name, "photos": starting_point(folder).photos})
+    plan = plan_for(args.dataset, **START_RATES | given | {"init_from": name, "photos": starting_point(folder).photos})
     return {"plan": plan, "init_from": folder}
 
 
@@ -171,12 +169,6 @@ def own_run(args: argparse.Namespace, given: dict) -> dict:
     say([*record.notes, *record.lost])
     print(chosen.why)
     return {"plan": chosen.plan, "config": chosen.config, "record": record, "init_from": folder}
-
-
-def say(notes: Iterable[str]) -> None:
-    """What the user should know of the data, a line each."""
-    for note in notes:
-        print(f"Note: {note}", file=sys.stderr)
 
 
 def run_align(args: argparse.Namespace) -> None:

@@ -38,11 +38,7 @@ class Parts:
     sections: list[str]  # Markdown, before the figures
     limits: str  # Markdown, after them
     code: Path | None = None  # where the code lies that the folder carries, if it does
-    expected: tuple[str, ...] = (
-        "evaluation",
-        "bench",
-        "gallery",
-    )  # the figures that such a card has once all is measured
+    expected: tuple[str, ...] = ("evaluation", "bench", "gallery")  # the figures of such a card once all is measured
 
 
 def write_card(folder: Path) -> Path:

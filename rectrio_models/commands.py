@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 
 from rectrio_models.errors import RecTrioError
 
@@ -19,6 +20,12 @@ def add_encoder_options(parser: argparse.ArgumentParser) -> None:
 def encoder_options(args: argparse.Namespace) -> dict[str, str]:
     """What `load_encoder` takes of a command line."""
     return {"precision": args.precision, "device": args.device}
+
+
+def say(notes: Iterable[str]) -> None:
+    """What the user should know of the data, a line each."""
+    for note in notes:
+        print(f"Note: {note}", file=sys.stderr)
 
 
 def sentence_of(error: OSError) -> str:

@@ -18,8 +18,9 @@ from rectrio_models.captions import CaptionedSet, squares
 from rectrio_models.datasets import HUB_CARDS, DatasetRecord
 from rectrio_models.encoder import Encoder, Vectors
 from rectrio_models.errors import DataError
-from rectrio_models.evaluation import QUERIES_AT_ONCE, class_vectors, encode_pictures
+from rectrio_models.evaluation import class_vectors, encode_pictures
 from rectrio_models.figures import Figure, Figures, origin
+from rectrio_models.ranking import QUERIES_AT_ONCE
 
 RESAMPLES = 2000
 COMPARISONS = HUB_CARDS / "comparisons"  # one JSON file for each data set

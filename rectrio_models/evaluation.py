@@ -12,11 +12,10 @@ from rectrio_models.datasets import OWN, DatasetRecord
 from rectrio_models.descriptions import Descriptions
 from rectrio_models.encoder import Encoder, Vectors
 from rectrio_models.errors import DataError
-from rectrio_models.figures import Figure, Figures, origin
+from rectrio_models.figures import Figure, Figures, name_of, origin
 from rectrio_models.formats import names_of, pictures_of, splits_at
 from rectrio_models.queries import answered, attributes_shown
-
-QUERIES_AT_ONCE = 500  # rows of a score matrix that lie in memory together
+from rectrio_models.ranking import top_rows
 
 
 def evaluate(
@@ -124,11 +123,6 @@ def hash_of(picture: Image.Image) -> bytes:
     return hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).digest()
 
 
-def name_of(encoder: Encoder) -> str:
-    """What a published command calls an encoder: a folder by its last name, as its place is this machine's alone."""
-    return Path(encoder.name).name if Path(encoder.name).is_absolute() else encoder.name
-
-
 def encode_pictures(encoder: Encoder, pictures, *, title: str) -> Vectors:
     """The embeddings of every picture of a Dataset, (n, dim), with a progress bar."""
     batches = range(0, len(pictures), 256)
@@ -144,17 +138,6 @@ def class_vectors(encoder: Encoder, descriptions: Descriptions) -> Vectors:
     """Each class as the mean embedding of its descriptions, of unit length, (classes, dim)."""
     means = np.stack([encoder.encode_text(words.descriptions).mean(axis=0) for words in descriptions.words.values()])
     return means / np.linalg.norm(means, axis=1, keepdims=True)
-
-
-def top_rows(queries: Vectors, gallery: Vectors, *, k: int) -> np.ndarray:
-    """The rows of the k gallery vectors nearest to each query by cosine, best first, (n, k)."""
-    out = np.empty((len(queries), k), np.int64)
-    for start in range(0, len(queries), QUERIES_AT_ONCE):
-        scores = queries[start : start + QUERIES_AT_ONCE] @ gallery.T
-        best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-        order = np.take_along_axis(-scores, best, axis=1).argsort(axis=1)
-        out[start : start + len(scores)] = np.take_along_axis(best, order, axis=1)
-    return out
 
 
 def hits_of(

@@ -17,13 +17,8 @@ from rectrio_models.encoder import Encoder
 from rectrio_models.errors import ModelError
 
 REFUSALS = tuple(f"refusals-{name}" for name in DATASETS)  # by gallery
-MEASURED = (
-    "evaluation",
-    "runs",
-    "bench",
-    "gallery",
-    *REFUSALS,
-)  # what is measured of a model, each kept as a JSON file
+# what is measured of a model, each kept as a JSON file
+MEASURED = ("evaluation", "runs", "bench", "gallery", *REFUSALS)
 LIBRARIES = ("torch", "transformers", "openvino", "faiss-cpu", "gradio")
 
 
@@ -94,6 +89,11 @@ def refuse_hub_folder(release: str, folder: Path, json_path: Path | None) -> Non
         raise ModelError(f"{release} comes from the Hub, and its folder is not yours to write in: add --json FILE.")
     if not (folder / "training.json").is_file():
         raise ModelError(f"{release} is a model that RecTrio did not train, and keeps its own card: add --json FILE.")
+
+
+def name_of(encoder: Encoder) -> str:
+    """What a published command calls an encoder: a folder by its last name, as its place is this machine's alone."""
+    return Path(encoder.name).name if Path(encoder.name).is_absolute() else encoder.name
 
 
 def origin(encoder: Encoder, command: str) -> dict[str, str]:

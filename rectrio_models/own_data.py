@@ -20,6 +20,7 @@ from tqdm import tqdm
 from rectrio_models import formats
 from rectrio_models.cache import cache_root, write_whole
 from rectrio_models.datasets import OWN, DatasetRecord
+from rectrio_models.descriptions.own import FILE, as_yaml, describe, described_by, listed
 from rectrio_models.errors import DataError, PictureError
 from rectrio_models.pictures import open_picture
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 SUFFIXES = formats.PICTURE_SUFFIXES | {".tif", ".tiff", ".avif"}  # all that `open_picture` reads
 SHAPE = "a folder that has a folder of pictures for each class, as cat/1.jpg and dog/1.jpg"
 GREY_TOLERANCE = 10  # of 255: how far apart the channels of a grey pixel may be, as JPEG blurs colour
-NAMED = 3  # so many of a list are named in a sentence
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,6 @@ class OwnData(DatasetRecord):
 
     def files(self) -> dict[str, str]:
         """What a model folder carries, so that its card and evaluation know the classes without the pictures."""
-        from rectrio_models.descriptions.own import FILE, as_yaml
-
         return {FILE: as_yaml(self.written)}
 
     def sizes(self) -> dict[str, int]:
@@ -122,8 +120,6 @@ def own_data(folder: str | Path, *, descriptions: Path | None = None, model: Pat
     descriptions: a YAML file instead of the folder's own descriptions.yaml; model: a model folder that describes the
     classes which neither does. Raises DataError where there are no pictures that can be read.
     """
-    from rectrio_models.descriptions.own import describe, described_by
-
     folder = Path(folder).expanduser()
     trained, tested = splits_in(folder)
     by_split = {"train": files_by_class(trained), "test": files_by_class(tested) if tested else {}}
@@ -307,12 +303,6 @@ def divided(places: Sequence[tuple[int, Path, Facts]]) -> list[str]:
 
 
 # --- what the user should know ------------------------------------------------------------------------------------
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first few of some names."""
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
 
 
 def unread(bad: Sequence[Path], facts: Mapping[Path, Facts], total: int, folder: Path) -> list[str]:

@@ -18,6 +18,7 @@ from rectrio_models.encoder import Encoder, Vectors
 from rectrio_models.errors import DataError
 from rectrio_models.figures import Figure
 from rectrio_models.formats import pictures_of
+from rectrio_models.ranking import top_rows
 
 if TYPE_CHECKING:
     import datasets
@@ -64,8 +65,6 @@ def answered(
 ) -> list[Figure]:
     """How well the queries of a file with labels are answered from pictures, (n, dim) with labels (n,): precision@10,
     and whether the class nearest to the query, by the mean embedding of its pictures, is the one meant."""
-    from rectrio_models.evaluation import top_rows
-
     queries = [query for query in read_queries(path, names) if query.label is not None]
     if not queries:
         return []

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from rectrio_models.datasets import DatasetRecord
-from rectrio_models.descriptions import descriptions_of
 from rectrio_models.encoder import Vectors
 from rectrio_models.errors import DataError
-from rectrio_models.evaluation import class_vectors, encode_pictures, top_rows
-from rectrio_models.figures import Figure, Figures, origin
+from rectrio_models.evaluation import class_vectors, encode_pictures
+from rectrio_models.figures import Figure, Figures, name_of, origin
+from rectrio_models.ranking import top_rows
 from rectrio_models.releases import held_out_by, load_encoder
 
 
@@ -25,14 +25,15 @@ def measure_runs(release: str, folders: Sequence[Path], dataset: DatasetRecord, 
     labels = np.array(test["label"])
     split = f"{dataset.title}, test"
     accuracies, unseen = [], []
-    for name in [release, *map(str, folders)]:
-        encoder = load_encoder(name, gallery=dataset.name, data=data)
+    names = [release, *map(str, folders)]
+    encoders = [load_encoder(name, gallery=dataset.name, data=data) for name in names]
+    for name, encoder in zip(names, encoders, strict=True):
         vectors = encode_pictures(encoder, test, title=f"encoding {dataset.title} by {Path(name).name}")
         left_out = [pattern.removesuffix("/*") for pattern in held_out_by(name) if pattern.endswith("/*")]
         if unknown := [label for label in left_out if label not in dataset.labels]:
             raise DataError(f"{name} was trained without “{unknown[0]}”, which is no class of {dataset.title}.")
         if not left_out:
-            nearest = (vectors @ class_vectors(encoder, descriptions_of(dataset.name)).T).argmax(axis=1)
+            nearest = (vectors @ class_vectors(encoder, dataset.descriptions()).T).argmax(axis=1)
             accuracies.append(float((nearest == labels).mean()))
             continue
         rows = np.flatnonzero(np.isin(labels, [dataset.labels.index(label) for label in left_out]))
@@ -41,7 +42,7 @@ def measure_runs(release: str, folders: Sequence[Path], dataset: DatasetRecord, 
         unseen.append(Figure(f"unseen_{len(unseen)}", what + ", ".join(left_out), value, n=len(rows), data=split))
     return Figures(
         name="runs",
-        origin=origin(load_encoder(release), f"python -m rectrio_models runs --release {release} FOLDER …"),
+        origin=origin(encoders[0], f"python -m rectrio_models runs --release {name_of(encoders[0])} FOLDER …"),
         figures=[*over_seeds(accuracies, split), *unseen],
     )
 

@@ -314,7 +314,7 @@ def test_photos_train_with_a_teacher_and_resume_to_the_same_weights(
 
 
 def test_a_teacher_that_is_not_installed_is_one_sentence(tmp_path, monkeypatch, photo_folder, photo_plan, photo_config):
-    monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
+    monkeypatch.setitem(sys.modules, "rectrio_models.lite.modeling", None)
     plan = dataclasses.replace(photo_plan, teach_features=1.0)
     with pytest.raises(TrainingError, match="The teacher is not installed: pip install"):
         train(plan, tmp_path, config=photo_config, data=photo_folder)

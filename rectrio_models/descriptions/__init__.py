@@ -186,7 +186,7 @@ class TextGenerator:
             "neutral": self.descriptions.neutral,
             "wearer": self.descriptions.wearers,
         }
-        return re.sub(r"\{(\w+)\}", lambda slot: rng.choice(choices[slot[1]]), rng.choice(templates))
+        return fill(rng.choice(templates), choices, rng)
 
     def _foreign(self, label: str, rng: random.Random) -> str:
         language = self.descriptions.languages[rng.choice(list(self.descriptions.languages))]
@@ -199,7 +199,7 @@ class TextGenerator:
             "detail": words.details,
             "neutral": language.neutral,
         }
-        return re.sub(r"\{(\w+)\}", lambda slot: rng.choice(choices[slot[1]]), rng.choice(language.templates))
+        return fill(rng.choice(language.templates), choices, rng)
 
     def _looked_up(self, entries: Sequence[tuple[str, str]], rng: random.Random) -> str:
         """A name out of the lexicon, in a template or alone, or its definition."""
@@ -208,6 +208,11 @@ class TextGenerator:
         if way < 0.3 and definition:
             return definition
         return name if way < 0.6 else f"{rng.choice(('a', 'a photo of a', 'the', 'picture of', 'show me a'))} {name}"
+
+
+def fill(template: str, choices: Mapping[str, Sequence[str]], rng: random.Random) -> str:
+    """A template with a word in each of its {slots}, out of the slot's choices."""
+    return re.sub(r"\{(\w+)\}", lambda slot: rng.choice(choices[slot[1]]), template)
 
 
 def accidents(text: str, rng: random.Random) -> str:

@@ -12,7 +12,6 @@ out:
       uses: [for guarding the house] # after it, or after "something"
 """
 
-import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -21,10 +20,12 @@ from pathlib import Path
 
 from rectrio_models.descriptions import Descriptions, Words, plain
 from rectrio_models.errors import DataError
+from rectrio_models.formats import folder_name
+from rectrio_models.releases import trained_on
 
 FILE = "descriptions.yaml"
+NAMED = 5  # classes that a sentence names
 PARTS = tuple(field.name for field in fields(Words))
-NAMED = 5
 IN_IES = ("cookies", "movies", "brownies", "hoodies", "smoothies", "zombies", "selfies", "beanies", "magpies")
 
 # Nothing here may say anything of a class, whatever the classes are.
@@ -85,7 +86,11 @@ def describe(
     made = [label for label in labels if words[label] == completed(label, None)]
     lost = []
     if made:
-        which = "All classes are" if len(made) == len(labels) else f"{named(made)} {'are' if len(made) > 1 else 'is'}"
+        which = (
+            "All classes are"
+            if len(made) == len(labels)
+            else f"{listed(made, first=NAMED)} {'are' if len(made) > 1 else 'is'}"
+        )
         lost.append(
             f"{which} described by name alone, as “{words[made[0]].descriptions[0]}”: queries by other names (but "
             "those that WordNet has, where it is installed), by looks or by use will not be understood. Write them "
@@ -141,7 +146,7 @@ def read(file: Path, labels: Sequence[str] | None = None) -> dict[str, Words]:
     for key, entry in found.items():
         name = unicodedata.normalize("NFC", key) if isinstance(key, str) else str(key)
         if labels is not None and name not in labels:
-            raise DataError(f"{file}: “{name}” is no class folder; {named(labels)} are.")
+            raise DataError(f"{file}: “{name}” is no class folder; {listed(labels, first=NAMED)} are.")
         words[name] = words_in(entry, f"{file}: “{name}”")
     return words
 
@@ -196,12 +201,9 @@ def described_by(model: Path | None) -> dict[str, Words]:
         return {}
     if (model / FILE).is_file():
         return read(model / FILE)
-    try:
-        dataset = json.loads((model / "training.json").read_text(encoding="utf-8"))["plan"]["dataset"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+    dataset = trained_on(model)
     found = dict(descriptions_of(dataset).words) if dataset in MODULES else {}
-    return found | {label.replace("/", "_"): words for label, words in found.items()}  # as a folder is called
+    return found | {folder_name(label): words for label, words in found.items()}
 
 
 # --- from a name --------------------------------------------------------------------------------------------------
@@ -261,7 +263,7 @@ def bare(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
 
 
-def named(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], *, first: int = 3) -> str:
     """The first few of some names."""
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    more = f" and {len(names) - first:,} more" if len(names) > first else ""
+    return ", ".join(names[:first]) + more

@@ -13,11 +13,9 @@ from PIL import Image
 GREY = torch.tensor([0.299, 0.587, 0.114])  # ITU-R 601's weights of red, green and blue, as Pillow uses them
 
 
-def augment(
-    pictures: torch.Tensor, black: torch.Tensor, *, shift: int, erase: int, noise: bool = False
-) -> torch.Tensor:
+def augment(pictures: torch.Tensor, black: torch.Tensor, *, shift: int, erase: int) -> torch.Tensor:
     """Move each picture by up to `shift` pixels, mirror half of them, and black out a square of up to `erase` pixels
-    in half of them, or fill it with `noise` (Zhong et al., arXiv 1708.04896); (B, C, h, w) → the same."""
+    in half of them (Zhong et al., arXiv 1708.04896); (B, C, h, w) → the same."""
     number, _, height, width = pictures.shape
     device = pictures.device
     padded = F.pad(pictures - black, (shift,) * 4) + black  # black all around
@@ -27,12 +25,11 @@ def augment(
     columns = torch.where(mirrored, columns.flip(1), columns)
     every = torch.arange(number, device=device)[:, None, None]
     moved = padded.permute(0, 2, 3, 1)[every, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-    return black_out(moved, torch.randn_like(moved) if noise else black, erase) if erase else moved
+    return black_out(moved, black, erase) if erase else moved
 
 
 def black_out(pictures: torch.Tensor, black: torch.Tensor | float, largest: int) -> torch.Tensor:
-    """A square of half of `largest` to `largest` pixels turned `black`, or whatever is given for it, in half of the
-    pictures; (B, C, h, w)."""
+    """A square of half of `largest` to `largest` pixels turned `black` in half of the pictures; (B, C, h, w)."""
     number, _, height, width = pictures.shape
     device = pictures.device
     side = torch.randint(largest // 2, largest + 1, (number, 1), device=device)

@@ -7,14 +7,13 @@ from pathlib import Path
 from statistics import median
 
 from rectrio_models.dual_encoder.configuration_rectrio import RecTrioConfig
-from rectrio_models.dual_encoder.plan import SHAPES, START_RATE, Plan
+from rectrio_models.dual_encoder.plan import SHAPES, START_RATES, Plan
 from rectrio_models.dual_encoder.starting import StartingPoint
 from rectrio_models.errors import TrainingError
 from rectrio_models.own_data import OwnData
 
 SIDES = (28, 32, 48, 64, 96)  # of the pictures that a model is given
 SAMPLE = 500  # pictures that are looked at
-COLOURS = ("auto", "grey", "rgb")
 STEPS = 2000  # what a small set is trained for, if that takes no more than MOST_EPOCHS
 MOST_EPOCHS = 200
 TOKENIZER_TEXTS = 30_000
@@ -66,7 +65,7 @@ def choose(
         why = f"of {len(sample):,} looked at, {shade}, and half have a shorter side of {middle:g} pixels or more"
     fields = sizes(len(shown), photos=photos) | (photo_fields if photos else plain_fields)(config.image_size)
     if start:
-        fields |= {"learning_rate": START_RATE, "finish_rate": START_RATE / 2}
+        fields |= START_RATES
     fields |= {"tokenizer_texts": TOKENIZER_TEXTS, "text_epochs": 4, "text_steps": 150, "text_batch": 128} | changes
     fields.setdefault("epochs", epochs(len(shown) - fields["validation"], fields["batch_size"], photos=photos))
     plan = Plan(dataset=data.name, photos=photos, **fields)

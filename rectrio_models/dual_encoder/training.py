@@ -219,7 +219,7 @@ class Pixels:
         pictures = self.batch(rows)
         if plan.stage(epoch) == "plain":
             return augment(pictures, self.black, shift=0, erase=0)
-        pictures = augment(pictures, self.black, shift=plan.shift, erase=plan.erase, noise=plan.erase_noise)
+        pictures = augment(pictures, self.black, shift=plan.shift, erase=plan.erase)
         side = side_at(plan, epoch, self.side)
         if side == self.side:
             return pictures
@@ -323,7 +323,7 @@ def train_epoch(
     teacher: Teacher | None,
 ) -> tuple[float, int]:
     """Train one epoch; returns the mean loss and how many pictures were shown."""
-    model, optimizer = state.model.train(), state.optimizer
+    model = state.model.train()
     device = pixels.labels.device
     rows, weights = choose_pictures(shown, state.losses, plan, epoch)
     if plan.photos:
@@ -333,8 +333,6 @@ def train_epoch(
     total = torch.zeros((), device=device)
     bar = tqdm(range(steps), desc=f"epoch {epoch + 1}/{plan.total}", unit=" steps", leave=False)
     for step in bar:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(plan, epoch + step / steps)
         here = slice(step * plan.batch_size, (step + 1) * plan.batch_size)
         at = rows[here].to(device)
         pictures = pixels.views(at, boxes[here], plan, epoch)
@@ -349,10 +347,7 @@ def train_epoch(
             features, classes = state.pupil.losses(image_embeds, *seen)
             image_losses = image_losses + plan.teach_features * features + plan.teach_classes * classes
         loss = (image_losses * weight).mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        state.average.update_parameters(model)
+        state.learn(loss, learning_rate(plan, epoch + step / steps))
         state.losses[rows[here]] = image_losses.detach().cpu()
         total += loss.detach()
         if step % 20 == 0:
@@ -374,8 +369,6 @@ def train_text_epoch(
     total = torch.zeros((), device=frozen.device)
     title = f"epoch {epoch + 1}/{plan.total}, texts"
     for step in tqdm(range(plan.text_steps), desc=title, unit=" steps", leave=False):
-        for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate(plan, epoch + step / plan.text_steps)
         rows = torch.randint(len(frozen), (plan.text_batch,)).to(frozen.device)
         batch = next(texts).to(frozen.device)
         with torch.autocast(frozen.device.type, torch.bfloat16, enabled=has_bfloat16(frozen.device)):
@@ -383,10 +376,7 @@ def train_text_epoch(
         logits = model.logit_scale.exp() * frozen[rows] @ text_embeds.float().T + model.logit_bias  # (B, T)
         positive = batch.fitting(labels[rows], None if ranks is None else ranks[rows])
         loss = model.loss_function(logits, positive).mean()
-        state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        state.optimizer.step()
-        state.average.update_parameters(model)
+        state.learn(loss, learning_rate(plan, epoch + step / plan.text_steps))
         total += loss.detach()
     return total.item() / plan.text_steps, plan.text_steps * plan.text_batch
 
@@ -519,6 +509,15 @@ class State:
             part.requires_grad_(not texts)
         self.average = moving_average(self.model, plan.finish_average if plain else plan.average)
         self.optimizer = adamw(plan, self.model, None if texts else self.pupil)
+
+    def learn(self, loss: torch.Tensor, rate: float) -> None:
+        """One step of the optimizer at a learning rate, and of the average."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.average.update_parameters(self.model)
 
     def keep_best(self) -> None:
         """Keep the averaged weights as the best."""

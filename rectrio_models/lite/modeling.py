@@ -15,9 +15,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-from rectrio_models.lite.bases import Base
-
-MEAN, SCALE = 127.0, 128.0  # of pixels, as the Lite models were trained, for each channel alike
+from rectrio_models.lite.bases import MEAN, SCALE, Base
 
 
 class FeatureTower(nn.Module):
