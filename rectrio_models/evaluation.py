@@ -15,7 +15,7 @@ from rectrio_models.errors import DataError
 from rectrio_models.figures import Figure, Figures, name_of, origin
 from rectrio_models.formats import names_of, pictures_of, splits_at
 from rectrio_models.queries import answered, attributes_shown
-from rectrio_models.ranking import top_rows
+from rectrio_models.ranking import nearest_others, top_rows
 
 
 def evaluate(
@@ -75,11 +75,16 @@ def evaluate(
         clean = np.setdiff1d(np.arange(len(test)), copies)
         what = f"{nearest_class}; without the {len(copies)} test pictures that training has a copy of"
         figures.append(figure("class_accuracy_clean", what, right[clean]))
-    among = f"among the {len(train_labels):,} training pictures"
-    figures += [
-        figure("image_image_top_1", f"image→image: same class at rank 1, {among}", like[:, 0]),
-        figure("image_image_top_5", f"image→image: same class at one of ranks 1 to 5, {among}", like.any(axis=1)),
-    ]
+    galleries = [("", f"the {len(train_labels):,} training pictures", like)]
+    if (number := len(test_labels)) > 1:
+        near = test_labels[nearest_others(test_vectors, np.arange(number), k=min(5, number - 1))]
+        galleries.append(("_others", f"the {number - 1:,} other test pictures", near == test_labels[:, None]))
+    for key, among, same in galleries:
+        what = "image→image: same class at"
+        figures += [
+            figure(f"image_image{key}_top_1", f"{what} rank 1, among {among}", same[:, 0]),
+            figure(f"image_image{key}_top_5", f"{what} one of ranks 1 to 5, among {among}", same.any(axis=1)),
+        ]
     for key, what, texts in (
         ("text_image", "the descriptions", written),
         ("held_out", "sentences kept out of training", kept_out),

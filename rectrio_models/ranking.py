@@ -16,3 +16,10 @@ def top_rows(queries: Vectors, gallery: Vectors, *, k: int) -> np.ndarray:
         order = np.take_along_axis(-scores, best, axis=1).argsort(axis=1)
         out[start : start + len(scores)] = np.take_along_axis(best, order, axis=1)
     return out
+
+
+def nearest_others(vectors: Vectors, rows: np.ndarray, *, k: int) -> np.ndarray:
+    """The rows of the k vectors nearest to each of `rows`, which is not among its own, best first, (len(rows), k)."""
+    near = top_rows(vectors[rows], vectors, k=k + 1)
+    itself_last = np.argsort(near == rows[:, None], axis=1, kind="stable")
+    return np.take_along_axis(near, itself_last, axis=1)[:, :k]

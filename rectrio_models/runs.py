@@ -11,7 +11,7 @@ from rectrio_models.encoder import Vectors
 from rectrio_models.errors import DataError
 from rectrio_models.evaluation import class_vectors, encode_pictures
 from rectrio_models.figures import Figure, Figures, name_of, origin
-from rectrio_models.ranking import top_rows
+from rectrio_models.ranking import nearest_others
 from rectrio_models.releases import held_out_by, load_encoder
 
 
@@ -67,9 +67,5 @@ def over_seeds(accuracies: Sequence[float], split: str) -> list[Figure]:
 
 def precision_of_others(vectors: Vectors, labels: np.ndarray, rows: np.ndarray) -> float:
     """The mean share of the ten other pictures nearest to each of `rows` that have its label."""
-    near = top_rows(vectors[rows], vectors, k=11)  # (n, 11), as a rule with itself first
-    shares = []
-    for row, found in zip(rows, near, strict=True):
-        others = found[found != row][:10]
-        shares.append((labels[others] == labels[row]).mean())
-    return float(np.mean(shares))
+    others = nearest_others(vectors, rows, k=10)
+    return float((labels[others] == labels[rows][:, None]).mean())

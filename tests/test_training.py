@@ -368,6 +368,8 @@ def test_photos_grow_to_the_models_side():
     assert [side_at(plan, epoch, 80) for epoch in range(7)] == [40, 48, 56, 64, 72, 80, 80]
     assert [side_at(Plan(epochs=20, first_side=20, grown=0.6), epoch, 28) for epoch in (0, 6, 12)] == [20, 24, 28]
     assert side_at(Plan(first_side=0), 0, 28) == 28
+    smaller = Plan(epochs=10, photos=True, first_side=64, last_side=96, grown=0.5)
+    assert [side_at(smaller, epoch, 144) for epoch in (0, 2, 5, 9)] == [64, 72, 96, 96], "searched larger than learned"
 
 
 def test_statistics_are_those_of_the_pixels():

@@ -47,6 +47,10 @@ def test_the_measured_accuracies_of_the_animals_are_those_that_were_promised():
     assert told["animals_misspelt_class"] >= 0.90
     assert all(told[f"animals_{language}_precision_at_10"] >= 0.90 for language in LANGUAGES)
     assert told["text_image_top_5"] >= 0.90
+    assert told["class_accuracy_mean"] >= 0.75
+    assert told["image_image_others_top_1"] >= 0.75
+    assert told["image_image_others_top_5"] >= 0.92
+    assert json.loads((V1["v1-animals"] / "training.json").read_text())["seconds"] <= 60 * 60
 
 
 def test_openvino_and_torch_agree_on_the_real_weights(pictures):

@@ -163,6 +163,10 @@ def pictures(plan: dict) -> str:
     told = """\
 - Pictures: cropped, mirrored, recoloured, blurred, made grey, noised and partly blacked out, anew each time; shown
   small at first; those of rare classes are drawn oftener."""
+    if plan.get("last_side"):
+        told += f"""
+- A search shows whole photos larger than the {plan["last_side"]} pixels of the last crops, as things look smaller in
+  them ([arXiv 1906.06423](https://arxiv.org/abs/1906.06423))."""
     if not plan["teach_features"] and not plan["teach_classes"]:
         return told
     return f"""{told}

@@ -10,7 +10,7 @@ from transformers import PreTrainedConfig
 class RecTrioConfig(PreTrainedConfig):
     """A convolutional image tower, a BiLSTM text tower, one embedding space.
 
-    image_size: side of the square pictures the model was trained on, in pixels.
+    image_size: side of the square pictures the model embeds, in pixels.
     num_channels: 1 for grey pictures, 3 for RGB.
     stem_width, widths: channels of the first convolution and of the four blocks.
     stem_stride, strides: by how much the first convolution and each block divide the picture's side.

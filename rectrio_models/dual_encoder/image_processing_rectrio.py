@@ -11,7 +11,7 @@ from .pixels_rectrio import pixel_values
 
 
 class RecTrioImageProcessor(BaseImageProcessor):
-    """Fits any picture into the square the model was trained on.
+    """Fits any picture into the square the model embeds.
 
     image_size, num_channels: as in RecTrioConfig.
     image_mean, image_std: of each channel over the training pictures, from 0 to 1.

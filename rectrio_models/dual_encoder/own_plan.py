@@ -12,7 +12,7 @@ from rectrio_models.dual_encoder.starting import StartingPoint
 from rectrio_models.errors import TrainingError
 from rectrio_models.own_data import OwnData
 
-SIDES = (28, 32, 48, 64, 96)  # of the pictures that a model is given
+SIDES = (28, 32, 48, 64, 96, 144)  # of the pictures that a model is given
 SAMPLE = 500  # pictures that are looked at
 STEPS = 2000  # what a small set is trained for, if that takes no more than MOST_EPOCHS
 MOST_EPOCHS = 200
@@ -103,6 +103,7 @@ def photo_shape(side: int) -> dict:
 
 def photo_fields(side: int) -> dict:
     """The plan of the animals' model, without a teacher."""
+    last = side * 2 // 3 // 8 * 8 if side >= 96 else side
     return {
         "learning_rate": 3e-3,
         "warmup": 0.1,
@@ -110,7 +111,8 @@ def photo_fields(side: int) -> dict:
         "erase": side // 2,
         "finish": 0,
         "prune": 0.0,
-        "first_side": side * 2 // 3 // 8 * 8 if side >= 64 else 0,
+        "first_side": last * 2 // 3 // 8 * 8 if side >= 64 else 0,
+        "last_side": last,
     }
 
 

@@ -49,7 +49,8 @@ from rectrio_models.figures import MEASURED, machine
 from rectrio_models.formats import pictures_of
 
 LOG, CURVE, CHECKPOINT = "training.json", "training.png", "checkpoint.safetensors"
-ROOM = 128  # side of the photos in memory, which crops are taken from
+GALLERY = 10_000  # training pictures, at most, that the held-out ones are sought among while training
+ROOM = 144  # side of the photos in memory, which crops are taken from
 
 
 def train(
@@ -163,15 +164,15 @@ def train(
         weights = state.average.module
         held = len(held_out) > 0  # where none are, the last weights are taken
         accuracy = nearest_class_accuracy(weights, tokenizer, descriptions, pixels, held_out) if held else None
+        plain = held and stage == "plain"
+        top_1 = nearest_picture_accuracy(weights, pixels, held_out, shown[:GALLERY]) if plain else None
         log["epochs"].append(
             {
                 "epoch": epoch + 1,
                 "stage": stage,
                 "loss": round(loss, 4),
                 "validation_accuracy": accuracy,
-                "validation_top_1": (
-                    nearest_picture_accuracy(weights, pixels, held_out, shown) if held and stage == "plain" else None
-                ),
+                "validation_top_1": top_1,
                 "pictures": seen,
                 "learning_rate": round(state.optimizer.param_groups[0]["lr"], 6),
                 "seconds": round(time.monotonic() - started, 1),
@@ -272,12 +273,15 @@ def floats(pictures: list) -> torch.Tensor:
 
 def side_at(plan: Plan, epoch: int, full: int) -> int:
     """The side that pictures are shown at in an epoch, a multiple of 4 or, of photos, 8: a small one teaches the most a
-    second in the beginning (Tan and Le, EfficientNetV2, arXiv 2104.00298, section 4)."""
+    second in the beginning (Tan and Le, EfficientNetV2, arXiv 2104.00298, section 4). Crops make things look larger
+    than whole photos do, so that photos are searched larger than they are learned from (Touvron et al., Fixing the
+    train-test resolution discrepancy, arXiv 1906.06423)."""
     step = 8 if plan.photos else 4
+    last = plan.last_side or full
     grown = epoch / (plan.grown * plan.epochs)
     if not plan.first_side or grown >= 1:
-        return full
-    return int(plan.first_side + (full - plan.first_side) * grown) // step * step
+        return last
+    return int(plan.first_side + (last - plan.first_side) * grown) // step * step
 
 
 def load_pixels(dataset, side: int, channels: int, *, photos: bool) -> tuple[torch.Tensor, torch.Tensor]:
@@ -477,10 +481,13 @@ def nearest_class_accuracy(
 
 @torch.inference_mode()
 def embed_pictures(model: RecTrioModel, pixels: Pixels, rows: torch.Tensor) -> torch.Tensor:
-    """The embeddings of pictures as a search shows them, (len(rows), D)."""
+    """The embeddings of pictures as a search shows them, float32 (len(rows), D), to bfloat16's exactness where that is
+    faster."""
     model.eval()
     device = pixels.labels.device
-    return torch.cat([model.get_image_features(pixels.batch(at)) for at in rows.to(device).split(1000)]).clone()
+    with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
+        parts = [model.get_image_features(pixels.batch(at)).float() for at in rows.to(device).split(1000)]
+    return torch.cat(parts).clone()
 
 
 def nearest_picture_accuracy(model: RecTrioModel, pixels: Pixels, rows: torch.Tensor, among: torch.Tensor) -> float:
