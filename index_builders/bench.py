@@ -11,7 +11,6 @@ from pathlib import Path
 from index_builders.build import build_index
 from index_builders.searcher import open_searcher
 from rectrio_models.datasets import dataset_record
-from rectrio_models.descriptions import descriptions_of
 from rectrio_models.errors import ModelError
 from rectrio_models.figures import Figure, Figures, origin
 from rectrio_models.releases import RELEASES
@@ -31,7 +30,7 @@ def bench(release: str) -> Figures:
         started = time.perf_counter()
         build_index(searcher.encoder, record, Path(folder) / "index")
         building = time.perf_counter() - started
-    answers = [searcher.answer(text, 12) for texts in descriptions_of(record.name).held_out.values() for text in texts]
+    answers = [searcher.answer(text, 12) for text, _ in record.descriptions().queries()]
     searching = statistics.median(answer.search_seconds for answer in answers)
     starting = statistics.median(first_answer(release) for _ in range(APP_RUNS))
     gallery = f"{record.title}, {len(searcher.gallery):,} pictures"

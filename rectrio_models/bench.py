@@ -59,8 +59,7 @@ def bench(release: str, *, dataset: str | None = None, data: Path | None = None,
     record = record_for(release, dataset, data=data, default="fashion-mnist")
     gallery = record.load_gallery(data=data)
     pictures = list(pictures_of(gallery.select([row % len(gallery) for row in range(BATCH)])))
-    described = record.descriptions()
-    sentences = [text for texts in described.held_out.values() for text in texts] or described.texts()
+    sentences = [text for text, _ in record.descriptions().queries()]
     encoders = {"PyTorch": load_encoder(release, backend="torch")}
     for precision in PRECISIONS:
         try:

@@ -85,7 +85,7 @@ def compare_encoders(
     data: Path | None = None,
     limit: int | None = None,
 ) -> dict[str, Figures]:
-    """The figures of every encoder by its name, on a split of a data set, its gallery's by default, or on `limit`
+    """The figures of every encoder by its name, on a split of a data set, the test split by default, or on `limit`
     pictures of it, as many of each class. Raises DataError when that is not to be had, or leaves fewer than two
     pictures a class."""
     split = split or "test"
@@ -97,8 +97,7 @@ def compare_encoders(
     if len(labels) < 2 * len(dataset.labels):
         raise DataError(f"{len(labels)} pictures are too few to compare on: {2 * len(dataset.labels)} at least are.")
     descriptions = dataset.descriptions()
-    held_out = descriptions.held_out or {label: words.descriptions for label, words in descriptions.words.items()}
-    texts = [(text, label) for label, written in held_out.items() for text in written]
+    texts = descriptions.queries()
     wanted = np.array([dataset.labels.index(label) for _, label in texts])  # (T,)
     options = {"--split": split, "--data": "DIR" if data else None, "--limit": limit}
     command = command_of(encoders, dataset.name)

@@ -152,14 +152,11 @@ def own_data(folder: str | Path, *, descriptions: Path | None = None, model: Pat
     )  # fmt: skip
 
 
-def is_class_folders(folder: Path) -> bool:
-    """Whether a path is a folder with pictures in its class folders, and no data set in another form."""
-    return folder.is_dir() and any(files_by_class(splits_in(folder)[0]).values())
-
-
 def class_names(folder: Path) -> set[str]:
-    """The names of the class folders that hold pictures."""
-    return {name for split in splits_in(folder) if split for name in files_by_class(split)}
+    """The names of the class folders that hold pictures; none of a path that is no folder, or holds a data set in
+    another form."""
+    splits = splits_in(folder) if folder.is_dir() else ()
+    return {name for split in splits if split for name in files_by_class(split)}
 
 
 # --- the folder ---------------------------------------------------------------------------------------------------
@@ -173,11 +170,9 @@ def splits_in(folder: Path) -> tuple[Path, Path | None]:
     if not folder.is_dir():
         raise DataError(f"{folder} is a file. Give {SHAPE}; for a CSV or parquet, say with --dataset of what.")
     train, test = (folder / name if files_by_class(folder / name) else None for name in ("train", "test"))
-    if train and not files_by_class(folder):
-        return train, test
-    if test and not files_by_class(folder):
-        return test, None
-    return folder, None
+    if not (train or test) or files_by_class(folder):
+        return folder, None
+    return (train, test) if train else (test, None)
 
 
 def files_by_class(folder: Path) -> dict[str, list[Path]]:

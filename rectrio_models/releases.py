@@ -133,15 +133,13 @@ def trained_on(folder: Path) -> str:
 
 def is_own(data: Path, dataset: str) -> bool:
     """Whether a path holds class folders, and other ones than a data set's."""
-    from rectrio_models.own_data import class_names, is_class_folders
+    from rectrio_models.own_data import class_names
 
-    if not is_class_folders(Path(data)):
-        return False
     known = DATASETS.get(dataset)
     names = (
         {name for label in known.labels for name in (label, folder_name(label))} | {*known.aliases} if known else set()
     )
-    return not class_names(Path(data)) <= names
+    return not class_names(Path(data)) <= names  # none at all are no other ones
 
 
 def record_for(

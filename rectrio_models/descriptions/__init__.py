@@ -103,6 +103,12 @@ class Descriptions:
         """All whole descriptions, class by class."""
         return [text for words in self.words.values() for text in words.descriptions]
 
+    def queries(self) -> list[tuple[str, str]]:
+        """Texts to measure with, each with its label: those kept out of training, or where none are, all whole
+        descriptions."""
+        kept = self.held_out or {label: words.descriptions for label, words in self.words.items()}
+        return [(text, label) for label, texts in kept.items() for text in texts]
+
 
 def descriptions_of(dataset: str) -> Descriptions:
     """The descriptions of a data set in DATASETS."""
