@@ -48,7 +48,6 @@ def calibrate(searcher: Searcher, dataset: DatasetRecord, *, data: Path | None =
             gallery_scores(searcher, gallery_rows(searcher, FITTING)),
             best_scores(searcher, encoder.encode_images(joined(pictures))),
             kinds=kinds_of(pictures),
-            directed=True,
         ),
     )
 

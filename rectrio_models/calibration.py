@@ -21,9 +21,9 @@ log = logging.getLogger("rectrio")
 
 METHOD = (
     "Each hit is given the probability that it is what was asked for, by Platt scaling (Platt 1999, Probabilistic "
-    "Outputs for Support Vector Machines) of three scores: its cosine with the query, and the mean and the standard "
-    "deviation of the cosines that the gallery's pictures have with the query. For pictures, the query's own embedding "
-    "is weighed too, with a ridge penalty, as what is of another kind than the gallery lies to one side of it"
+    "Outputs for Support Vector Machines) of its cosine with the query, the mean and the standard deviation of the "
+    "cosines that the gallery's pictures have with the query, and, with a ridge penalty, the query's own embedding, as "
+    "what is of another kind than the gallery lies to one side of it"
 )
 RIDGE = 0.03  # penalty on the weights of the standardised embedding
 FOLDS = 5  # the limit of refusal is set on present queries that each fold's curve was not fitted on
@@ -43,7 +43,7 @@ class Curve:
     refuse_below: float  # where the best hit is less probable than this, nothing in the gallery matches
     present: int  # how many queries it was fitted on for which the gallery has something
     absent: int  # and for which it has nothing
-    direction: tuple[float, ...] = ()  # weights of the query's embedding, (dim,), where it is weighed
+    direction: tuple[float, ...] = ()  # weights of the query's embedding, (dim,)
 
     def probability(self, scores: np.ndarray) -> np.ndarray:
         """How probable it is that hits are what was asked for, (n,), of (n, 3 + dim): their cosines, the mean and the
@@ -80,22 +80,18 @@ class Calibration:
             raise ModelError(f"{path} is damaged: {error}. Delete it and calibrate again.") from error
 
 
-def fit_curve(
-    present: np.ndarray, absent: np.ndarray, *, kinds: np.ndarray | None = None, directed: bool = False
-) -> Curve:
+def fit_curve(present: np.ndarray, absent: np.ndarray, *, kinds: np.ndarray | None = None) -> Curve:
     """The curve that fits the scores of queries for which the gallery has something, and has nothing.
 
     present, absent: (n, 3 + dim) as `Curve.probability` takes them, of the best hits. kinds: of the absent ones, (n,);
-    each kind weighs the same, and so do present and absent as a whole. directed: weigh the query's embedding too.
-    Logistic regression on targets that are a little short of 1 and 0, as Platt has them. Where that would catch too few
-    of the absent queries to be worth the present ones it refuses, it refuses none. Raises ModelError when there are not
-    two of each.
+    each kind weighs the same, and so do present and absent as a whole. Logistic regression on targets that are a little
+    short of 1 and 0, as Platt has them. Where that would catch too few of the absent queries to be worth the present
+    ones it refuses, it refuses none. Raises ModelError when there are not two of each.
     """
     if min(len(present), len(absent)) < 2:
         raise ModelError(f"{len(present)} present and {len(absent)} absent queries are too few to calibrate on.")
     kinds = np.zeros(len(absent)) if kinds is None else kinds
-    columns = present.shape[1] if directed else 3
-    present, absent = present[:, :columns].astype(np.float64), absent[:, :columns].astype(np.float64)
+    present, absent = present.astype(np.float64), absent.astype(np.float64)
     curve = logistic(present, absent, kinds)
     judged = [curve.probability(present)]
     if len(present) >= 2 * FOLDS:
@@ -110,7 +106,7 @@ def fit_curve(
 
 
 def logistic(present: np.ndarray, absent: np.ndarray, kinds: np.ndarray) -> Curve:
-    """`fit_curve` without a limit of refusal, on all columns that there are."""
+    """`fit_curve` without a limit of refusal."""
     from scipy.optimize import minimize
 
     names, numbers = np.unique(kinds, return_inverse=True)

@@ -51,7 +51,7 @@ def test_a_query_of_another_kind_is_told_by_its_embedding():
     scores, sides = rng.normal(0.3, 0.1, (600, 3)), rng.normal(0, 1, (600, 8))
     sides[300:, 0] += 4
     present, absent = (np.concatenate([scores[rows], sides[rows]], axis=1) for rows in (slice(300), slice(300, 600)))
-    blind, seeing = fit_curve(present, absent), fit_curve(present, absent, directed=True)
+    blind, seeing = fit_curve(present[:, :3], absent[:, :3]), fit_curve(present, absent)
     assert (blind.direction, len(seeing.direction)) == ((), 8)
     assert (seeing.probability(absent) < seeing.refuse_below).mean() > 0.95
     assert (blind.probability(absent) < blind.refuse_below).mean() < 0.2

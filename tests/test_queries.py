@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from rectrio_models.attributes import ATTRIBUTES, MEASURES, brightness, height, pattern, ranks_in_class, sleeves, wanted
 from rectrio_models.attributes import width as width_of
 from rectrio_models.datasets import DATASETS
+from rectrio_models.dual_encoder.texts import LEAST, NOTHING, Texts
 from rectrio_models.errors import DataError
 from rectrio_models.evaluation import copied, sources
 from rectrio_models.formats import from_arrays, from_columns
@@ -129,6 +131,16 @@ def test_ranks_are_within_the_class():
 )
 def test_attributes_are_read_from_whole_words_of_fitting_classes(text, label, ends):
     assert wanted(text, label, ATTRIBUTES["fashion-mnist"]) == ends
+
+
+def test_a_text_fits_the_pictures_of_its_class_that_show_what_it_asks_for():
+    first = [name == "brightness" for name in MEASURES]
+    asked = torch.tensor([[0.0] * len(MEASURES), first, [-1.0 * at for at in first], [0.0] * len(MEASURES)])
+    texts = Texts(None, None, torch.tensor([0, 0, 0, NOTHING]), asked)
+    ranks = torch.full((3, len(MEASURES)), 0.5)
+    ranks[:, first.index(True)] = torch.tensor([1.0, 0.0, 1.0])  # bright, dark, and bright but of another class
+    found = texts.fitting(torch.tensor([0, 0, 1]), ranks)
+    assert torch.allclose(found, torch.tensor([[1, 1, LEAST, 0], [1, LEAST, 1, 0], [0, 0, 0, 0]]))
 
 
 def test_copies_are_found_by_their_pixels():

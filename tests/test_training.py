@@ -17,6 +17,7 @@ from rectrio_models import RecTrioConfig
 from rectrio_models.__main__ import main
 from rectrio_models.dual_encoder import training
 from rectrio_models.dual_encoder.augmentation import augment, crop, random_boxes, recolour
+from rectrio_models.dual_encoder.optimizer import Optimizer
 from rectrio_models.dual_encoder.plan import Plan
 from rectrio_models.dual_encoder.teacher import CELLS, Pupil, Teacher, cell_shares
 from rectrio_models.dual_encoder.training import (
@@ -224,6 +225,25 @@ def test_the_learning_rate_rises_and_falls():
     plan = Plan(epochs=8, learning_rate=1.0, warmup=0.25, finish=2, finish_rate=0.3, text_epochs=20, text_rate=0.4)
     rates = [learning_rate(plan, epochs) for epochs in (0, 1, 2, 5, 7.999, 8, 9, 9.999, 10, 11, 20.5, 29.999)]
     assert rates == pytest.approx([0, 0.5, 1, 0.5, 0, 0.3, 0.15, 0, 0, 0.4, 0.2, 0], abs=1e-3)
+
+
+@pytest.mark.parametrize("muon", [0.0, 4.0])
+def test_filters_are_stepped_by_muon_and_all_else_by_adamw(muon):
+    torch.manual_seed(0)
+    layers = torch.nn.Sequential(torch.nn.Conv2d(8, 16, 3), torch.nn.Flatten(), torch.nn.Linear(16 * 4, 2))
+    layers = layers.to(memory_format=torch.channels_last)
+    before = [parameter.detach().clone() for parameter in layers.parameters()]
+    loss = sum((parameter * torch.randn_like(parameter)).sum() for parameter in layers.parameters())
+    Optimizer(Plan(muon=muon, weight_decay=0.0), layers).step(loss, 0.01)
+    steps = [(parameter - old).detach() for parameter, old in zip(layers.parameters(), before, strict=True)]
+    for adamw in steps[1:]:
+        assert float(adamw.abs().median()) == pytest.approx(0.01, rel=0.01)
+    singular = torch.linalg.svdvals(steps[0].flatten(1)) / 0.01
+    if muon:
+        assert singular.min() > 0.5 * muon, "every direction moves about as far"
+        assert singular.max() < 1.5 * muon
+    else:
+        assert float(steps[0].abs().median()) == pytest.approx(0.01, rel=0.01)
 
 
 def test_a_run_is_not_resumed_on_other_pictures(tmp_path, monkeypatch, tiny_config, tiny_plan, idx_folder):

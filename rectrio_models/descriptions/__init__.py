@@ -145,7 +145,7 @@ class TextGenerator:
 
     def draw(self, label: str | None, rng: random.Random, *, rich: bool = True) -> str:
         """One text for `label`, or for nothing that the data set holds; never one of the held-out queries. Those that
-        are not `rich` keep to the common English words of a class."""
+        are not `rich` keep to the common English words of a class and its attributes."""
         while True:
             text = accidents(self._absent(rng) if label is None else self._present(label, rng, rich), rng)
             if text and plain(text) not in self.kept_out:
@@ -166,7 +166,7 @@ class TextGenerator:
         if rich and self.descriptions.more and rng.random() < 0.4:
             words = self.descriptions.more[label]
         suitable = [attribute for attribute in self.attributes if label in attribute.labels]
-        if rich and suitable and rng.random() < ATTRIBUTES:
+        if suitable and rng.random() < ATTRIBUTES:
             asked = rng.choice(suitable)
             words = replace(words, looks=asked.looks, details=asked.details)
             return self._filled(words, self._about_nouns, rng)

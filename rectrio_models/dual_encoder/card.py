@@ -98,7 +98,7 @@ in {log["seconds"] / 60:.1f} minutes on {place["machine"]}
   ([arXiv 2204.03610](https://arxiv.org/abs/2204.03610)).
 {texts(plan, record)}
 {pictures(plan)}
-- AdamW, learning rate {plan["learning_rate"]} after a warm-up, then down in a straight line to 0.
+- {optimizer(plan)} after a warm-up, then down in a straight line to 0.
 {choice(log)}
 
 ![loss and validation accuracy by epoch](training.png)"""
@@ -116,6 +116,17 @@ def options(plan: dict) -> str:
     """What the command was told besides."""
     held = plan.get("hold_out")
     return " --data DIR --hold-out " + " ".join(f"'{pattern}'" for pattern in held) if held else ""
+
+
+def optimizer(plan: dict) -> str:
+    """What stepped the weights, and how far."""
+    rate = plan["learning_rate"]
+    if not plan.get("muon"):
+        return f"AdamW, learning rate {rate}"
+    return (
+        f"Muon for the filters of the image tower, learning rate {plan['muon'] * rate:g}; AdamW for everything else, "
+        f"{rate};\n  both"
+    )
 
 
 def texts(plan: dict, record: DatasetRecord) -> str:

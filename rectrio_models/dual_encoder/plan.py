@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from rectrio_models.errors import TrainingError
 
 # of a run that starts from trained weights: learning rates that leave what they know in place
-START_RATES = {"learning_rate": 1e-3, "finish_rate": 5e-4}
+START_RATES = {"learning_rate": 1e-3, "finish_rate": 5e-4, "muon": 0.0}
 
 
 @dataclass(frozen=True)
@@ -13,19 +13,20 @@ class Plan:
     """Everything that decides what a run ends with, but for the data."""
 
     dataset: str = "fashion-mnist"
-    epochs: int = 28
+    epochs: int = 34
     batch_size: int = 256  # pictures a step
     texts: int = 128  # texts a step
     learning_rate: float = 5e-3  # at its highest
+    muon: float = 10.0  # learning rate of the filters, by Muon, as a multiple of that of all else; 0 for AdamW alone
     weight_decay: float = 0.05
     warmup: float = 0.15  # share of the steps in which the learning rate rises; it falls to 0 in the rest
     average: float = 0.998  # decay of the weights' moving average, a step
     shift: int = 2  # pixels a picture is moved by, at most
-    erase: int = 8  # side of the square that is blacked out in half of the pictures, at most
+    erase: int = 10  # side of the square that is blacked out in half of the pictures, at most
     first_side: int = 0  # side that pictures are shown at in the beginning; 0 for the last one from the start
     last_side: int = 0  # side that they are shown at in the end; 0 for the model's own
     grown: float = 0.6  # share of the epochs after which they have the last side
-    finish: int = 4  # further epochs without augmentation, from the best weights on
+    finish: int = 2  # further epochs without augmentation, from the best weights on
     finish_rate: float = 1.5e-3  # their learning rate, at its highest
     finish_average: float = 0.99  # and the decay of their moving average, a step
     prune: float = 0.5  # share of the easy pictures that an epoch leaves out
@@ -37,7 +38,7 @@ class Plan:
     validation: int = 2000  # training pictures that are held out to choose the best epoch
     tokenizer_texts: int = 100_000  # texts that the tokenizer learns its subwords from
     vocab_size: int = 8192
-    absent: float = 0.2  # share of the texts that are about nothing the data set holds
+    absent: float = 0.3  # share of the texts that are about nothing the data set holds
     wordnet: bool = True  # draw names and definitions out of WordNet too, where it is installed
     hold_out: tuple[str, ...] = ()  # pictures kept out altogether, as patterns of their “class/file.jpg”
     seed: int = 0
@@ -85,6 +86,7 @@ PLANS = {
         "batch_size": 64,
         "texts": 32,
         "learning_rate": 3e-3,
+        "muon": 0.0,
         "warmup": 0.1,
         "average": 0.999,
         "erase": 72,

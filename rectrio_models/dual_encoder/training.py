@@ -37,6 +37,7 @@ from rectrio_models.dual_encoder.augmentation import augment, black_out, crop, r
 from rectrio_models.dual_encoder.configuration_rectrio import RecTrioConfig
 from rectrio_models.dual_encoder.image_processing_rectrio import RecTrioImageProcessor
 from rectrio_models.dual_encoder.modeling_rectrio import RecTrioModel
+from rectrio_models.dual_encoder.optimizer import Optimizer
 from rectrio_models.dual_encoder.pixels_rectrio import square
 from rectrio_models.dual_encoder.plan import SHAPES, Plan
 from rectrio_models.dual_encoder.processing_rectrio import RecTrioProcessor
@@ -157,7 +158,7 @@ def train(
             texts = source.batches(tokenizer, epoch, steps=plan.text_steps, size=plan.text_batch, rich=True)
             loss, seen = train_text_epoch(state, plan, epoch, frozen, pixels.about(shown), texts)
         else:
-            # pictures learn from common words, which say as much about them as all the others would
+            # pictures learn from common words and attributes, which say as much about them as all the others would
             steps = len(shown) // plan.batch_size
             texts = source.batches(tokenizer, epoch, steps=steps, size=plan.texts, rich=False)
             loss, seen = train_epoch(state, plan, epoch, pixels, shown, texts, teacher)
@@ -174,7 +175,7 @@ def train(
                 "validation_accuracy": accuracy,
                 "validation_top_1": top_1,
                 "pictures": seen,
-                "learning_rate": round(state.optimizer.param_groups[0]["lr"], 6),
+                "learning_rate": round(state.rate, 6),
                 "seconds": round(time.monotonic() - started, 1),
             }
         )
@@ -279,7 +280,7 @@ def side_at(plan: Plan, epoch: int, full: int) -> int:
     step = 8 if plan.photos else 4
     last = plan.last_side or full
     grown = epoch / (plan.grown * plan.epochs)
-    if not plan.first_side or grown >= 1:
+    if not 0 < plan.first_side < last or grown >= 1:
         return last
     return int(plan.first_side + (last - plan.first_side) * grown) // step * step
 
@@ -345,7 +346,7 @@ def train_epoch(
             image_embeds, text_embeds = model.get_image_features(pictures), batch.embed(model)
         image_embeds, text_embeds, weight = image_embeds.float(), text_embeds.float(), weights[here].to(device)
         logits = model.logit_scale.exp() * image_embeds @ text_embeds.T + model.logit_bias  # (B, T)
-        image_losses = model.loss_function(logits, batch.fitting(pixels.labels[at], None))
+        image_losses = model.loss_function(logits, batch.fitting(*pixels.about(at)))
         if teacher:
             seen = (tensor.to(device) for tensor in teacher(rows[here], boxes[here]))
             features, classes = state.pupil.losses(image_embeds, *seen)
@@ -430,15 +431,6 @@ def score(entry: dict) -> tuple[bool, float]:
     return entry["stage"] == "plain", (entry["validation_accuracy"] or 0) + (entry["validation_top_1"] or 0)
 
 
-def adamw(plan: Plan, *modules: torch.nn.Module | None) -> torch.optim.AdamW:
-    """A new optimizer of what is to be trained; biases, batch norms and the logit's scale and bias are not decayed."""
-    parameters = [p for module in modules if module for p in module.parameters() if p.requires_grad]
-    decayed = [p for p in parameters if p.ndim > 1]
-    others = [p for p in parameters if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=plan.learning_rate)
-
-
 def moving_average(model: RecTrioModel, decay: float) -> AveragedModel:
     """An exponential moving average of the weights that is short at first, so as to forget the random start."""
 
@@ -473,10 +465,8 @@ def nearest_class_accuracy(
         batch = tokenizer(list(words.descriptions), padding=True, return_tensors="pt").to(device)
         classes.append(model.get_text_features(**batch).mean(dim=0))
     classes = F.normalize(torch.stack(classes), dim=1)  # (classes, D)
-    right = 0
-    for at in rows.to(device).split(1000):
-        right += int(((model.get_image_features(pixels.batch(at)) @ classes.T).argmax(1) == pixels.labels[at]).sum())
-    return right / len(rows)
+    nearest = (embed_pictures(model, pixels, rows) @ classes.T).argmax(dim=1)
+    return float((nearest == pixels.about(rows)[0]).float().mean())
 
 
 @torch.inference_mode()
@@ -515,15 +505,12 @@ class State:
         for part in (self.model.image_tower, self.model.image_projection):
             part.requires_grad_(not texts)
         self.average = moving_average(self.model, plan.finish_average if plain else plan.average)
-        self.optimizer = adamw(plan, self.model, None if texts else self.pupil)
+        self.optimizer = Optimizer(plan, self.model, None if texts else self.pupil)
 
     def learn(self, loss: torch.Tensor, rate: float) -> None:
         """One step of the optimizer at a learning rate, and of the average."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
+        self.rate = rate
+        self.optimizer.step(loss, rate)
         self.average.update_parameters(self.model)
 
     def keep_best(self) -> None:
@@ -534,10 +521,9 @@ class State:
         """Write the state after an epoch into one file, whole or not at all."""
         tensors = {"losses": self.losses}
         parts = {"model": self.model.state_dict(), "average": self.average.state_dict(), "best": self.best}
+        parts["optimizer"] = self.optimizer.tensors()
         if self.pupil:
             parts["pupil"] = self.pupil.state_dict()
-        for number, moments in self.optimizer.state_dict()["state"].items():
-            parts[f"optimizer.{number}"] = moments
         for part, values in parts.items():
             # clones, as a file may hold each tensor once and the best weights can be the averaged ones
             tensors |= {
@@ -569,12 +555,7 @@ class State:
         self.best = parts["best"]
         if self.pupil:
             self.pupil.load_state_dict(parts["pupil"])
-        moments: dict[int, dict] = {}
-        for name, value in parts["optimizer"].items():
-            number, moment = name.split(".")
-            moments.setdefault(int(number), {})[moment] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.optimizer.load(parts["optimizer"])
         return log
 
 
