@@ -19,6 +19,7 @@ from tests.conftest import absent
 FOLDER = HUB_CARDS / "rectrio-v1-fashion"
 V1 = {name: HUB_CARDS / release.folder for name, release in RELEASES.items() if release.version == "V1"}
 LANGUAGES = ("de", "es", "fr", "it", "pt")
+QUERIES = Path(__file__).parent / "queries"
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +34,11 @@ def test_the_readme_search_finds_boots(searcher):
 
 
 def test_every_description_finds_its_class(searcher):
+    """A test picture with a mistaken label may be among the ten."""
     for label, words in descriptions_of("fashion-mnist").words.items():
         for text in words.descriptions:
-            assert {hit.item.label for hit in searcher.search(text, 10)} == {label}, text
+            found = [hit.item.label for hit in searcher.search(text, 10)]
+            assert found.count(label) >= 8, text
 
 
 def test_the_measured_accuracies_of_the_animals_are_those_that_were_promised():
@@ -95,11 +98,21 @@ def test_the_bars_hold_and_the_card_tells_the_truth():
     record = DATASETS["fashion-mnist"]
     if not record.package.exists():
         absent("the package dataset-fashion-mnist")
-    measured = {figure.key: figure.value for figure in evaluate(load_encoder("v1-fashion"), record).figures}
-    assert measured["class_accuracy"] >= 0.945
+    queries = [*sorted(QUERIES.glob("fashion*.jsonl")), QUERIES / "present_fashion.jsonl", QUERIES / "attributes.jsonl"]
+    found = evaluate(load_encoder("v1-fashion"), record, queries=queries)
+    measured = {figure.key: figure.value for figure in found.figures}
+    assert measured["class_accuracy"] >= 0.95
     assert measured["image_image_top_1"] >= 0.94
-    assert measured["text_image_precision_at_10"] == 1
+    assert measured["text_image_precision_at_10"] >= 0.98
     assert measured["held_out_precision_at_10"] >= 0.90
+    assert measured["fashion_precision_at_10"] >= 0.95
+    assert measured["fashion_class"] >= 0.95
+    assert measured["fashion_misspelt_class"] >= 0.90
+    assert all(measured[f"fashion_{language}_precision_at_10"] >= 0.90 for language in LANGUAGES)
+    attributes = {key: value for key, value in measured.items() if key.startswith("attribute_")}
+    assert len(attributes) >= 4
+    assert sum(value > 0.3 for value in attributes.values()) >= 10, attributes
+    assert min(attributes.values()) > 0, attributes
     told = json.loads((FOLDER / "evaluation.json").read_text())
     for figure in told["figures"]:
         # other processors sum in another order: a picture or two on the edge may fall to the other side

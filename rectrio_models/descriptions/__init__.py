@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rectrio_models.descriptions.lexicon import Lexicon
 
 # shares of the texts in another language than English, out of WordNet, and of the others asking for an attribute
-LANGUAGES, LEXICON, ATTRIBUTES = 0.3, 0.1, 0.25
+LANGUAGES, LEXICON, ATTRIBUTES = 0.3, 0.1, 0.3
 MISSPELT, TAGGED = 0.3, 0.02  # shares of the texts with a slip of the fingers, and of those that are #hashtags
 
 MODULES = {

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from rectrio_models.attributes import ATTRIBUTES
 from rectrio_models.card import Parts
 from rectrio_models.datasets import OWN, DatasetRecord, dataset_record
 from rectrio_models.errors import ModelError
@@ -144,7 +145,12 @@ def texts(plan: dict, record: DatasetRecord) -> str:
   WordNet's names and definitions of each class"""
     if not plan.get("text_epochs"):
         return f"{told}."
-    return f"""{told}. {plan["absent"]:.0%} of the texts are about things that the data set does not hold.
+    absent = f"{plan['absent']:.0%} of the texts are about things that the data set does not hold."
+    if attributes := ", ".join(attribute.name for attribute in ATTRIBUTES.get(record.name, ())):
+        absent += f"""
+- Attributes: {attributes}.
+  A text that asks for one fits the pictures of its class by where their pixels place them among each other."""
+    return f"""{told}. {absent}
 - The text tower is then trained anew, {plan["text_epochs"] * plan["text_steps"]:,} steps of {plan["text_batch"]} texts,
   against the embeddings of the finished training pictures."""
 
@@ -167,9 +173,10 @@ def epochs(plan: dict) -> str:
 def pictures(plan: dict) -> str:
     """What was done to the training pictures, and who else judged them."""
     if not plan.get("photos"):  # plans of older models have no such field
+        small = ", shown small at first" if plan.get("first_side") else ""
         return f"""\
-- Pictures: moved by up to {plan["shift"]} pixels, mirrored, partly blacked out; easy ones are left out of most epochs
-  (InfoBatch, [arXiv 2303.04947](https://arxiv.org/abs/2303.04947)).
+- Pictures: moved by up to {plan["shift"]} pixels, mirrored, partly blacked out{small}; easy ones are left out of most
+  epochs (InfoBatch, [arXiv 2303.04947](https://arxiv.org/abs/2303.04947)).
 - The finishing epochs start from the best weights so far and show every picture plain."""
     told = """\
 - Pictures: cropped, mirrored, recoloured, blurred, made grey, noised and partly blacked out, anew each time; shown

@@ -23,7 +23,7 @@ class Plan:
     average: float = 0.998  # decay of the weights' moving average, a step
     shift: int = 2  # pixels a picture is moved by, at most
     erase: int = 10  # side of the square that is blacked out in half of the pictures, at most
-    first_side: int = 0  # side that pictures are shown at in the beginning; 0 for the last one from the start
+    first_side: int = 20  # side that pictures are shown at in the beginning; 0 for the last one from the start
     last_side: int = 0  # side that they are shown at in the end; 0 for the model's own
     grown: float = 0.6  # share of the epochs after which they have the last side
     finish: int = 2  # further epochs without augmentation, from the best weights on
@@ -31,14 +31,14 @@ class Plan:
     finish_average: float = 0.99  # and the decay of their moving average, a step
     prune: float = 0.5  # share of the easy pictures that an epoch leaves out
     prune_until: float = 0.875  # share of the epochs after which every picture is shown again
-    text_epochs: int = 7  # further ones for the text tower alone, trained anew on the finished pictures
-    text_steps: int = 500  # steps in each
+    text_epochs: int = 8  # further ones for the text tower alone, trained anew on the finished pictures
+    text_steps: int = 600  # steps in each
     text_batch: int = 256  # texts, and as many pictures, in each step
     text_rate: float = 4e-3  # their learning rate, at its highest
     validation: int = 2000  # training pictures that are held out to choose the best epoch
     tokenizer_texts: int = 100_000  # texts that the tokenizer learns its subwords from
     vocab_size: int = 8192
-    absent: float = 0.3  # share of the texts that are about nothing the data set holds
+    absent: float = 0.2  # share of the texts that are about nothing the data set holds
     wordnet: bool = True  # draw names and definitions out of WordNet too, where it is installed
     hold_out: tuple[str, ...] = ()  # pictures kept out altogether, as patterns of their “class/file.jpg”
     seed: int = 0

@@ -19,7 +19,6 @@ from rectrio_models.errors import DataError
 from rectrio_models.wordnet import read_wordnet
 
 NOTHING = -1  # the class of a text about nothing that the data set holds; no picture has it
-LEAST = 0.2  # how well a picture of the right class fits a text that asks for the contrary of what it shows
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Texts:
 
     def fitting(self, image_labels: torch.Tensor, ranks: torch.Tensor | None) -> torch.Tensor:
         """How well pictures fit each text, 0 to 1, (I, T): those of another class not at all, those of its own by how
-        they show what it asks for, the best quarter of the class wholly and the worst by LEAST: it is a dress still.
+        they show what it asks for, the best quarter of the class wholly and the worst not at all.
 
         image_labels: (I,); ranks: (I, measures) of `ranks_in_class`, None for a data set without attributes.
         """
@@ -56,8 +55,7 @@ class Texts:
             return same
         ends, asks = self.asked > 0, self.asked != 0  # (T, measures)
         places = torch.where(ends, ranks[:, None], 1 - ranks[:, None])  # (I, T, measures)
-        shown = torch.where(asks, (2 * places - 0.5).clamp(0, 1), 1.0).prod(dim=2)
-        return same * (LEAST + (1 - LEAST) * shown)
+        return same * torch.where(asks, (2 * places - 0.5).clamp(0, 1), 1.0).prod(dim=2)
 
 
 class TextSource:
