@@ -16,12 +16,12 @@ class Optimizer:
     """
 
     def __init__(self, plan: Plan, *modules: nn.Module | None):
-        parameters = [p for module in modules if module for p in module.parameters() if p.requires_grad]
         self.muon = plan.muon
-        self.filters = [p for p in parameters if p.ndim == 4] if plan.muon else []
+        self.parameters = [p for module in modules if module for p in module.parameters() if p.requires_grad]
+        self.filters = [p for p in self.parameters if p.ndim == 4] if plan.muon else []
         # the same memory, channels last, seen as matrices: Muon takes nothing else
         self.matrices = [nn.Parameter(p.data.permute(0, 2, 3, 1).view(len(p), -1)) for p in self.filters]
-        others = [p for p in parameters if p.ndim != 4 or not plan.muon]
+        others = [p for p in self.parameters if p.ndim != 4 or not plan.muon]
         groups = [
             {"params": [p for p in others if p.ndim > 1], "weight_decay": plan.weight_decay},
             {"params": [p for p in others if p.ndim <= 1], "weight_decay": 0.0},
@@ -33,16 +33,20 @@ class Optimizer:
     def step(self, loss: torch.Tensor, rate: float) -> None:
         """One step down the gradient of a loss, at a learning rate."""
         for part, times in zip(self.parts, (1, self.muon), strict=False):
-            part.zero_grad(set_to_none=True)
             for group in part.param_groups:
                 group["lr"] = rate * times
-        for bank in self.filters:
-            bank.grad = None
+        for parameter in self.parameters:
+            parameter.grad = None
         loss.backward()
         for bank, matrix in zip(self.filters, self.matrices, strict=True):
             matrix.grad = bank.grad.permute(0, 2, 3, 1).reshape(matrix.shape)
         for part in self.parts:
             part.step()
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the last step."""
+        return self.parts[0].param_groups[0]["lr"]
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """The moments, by the numbers of the part and of the parameter and by their name."""

@@ -175,7 +175,7 @@ def train(
                 "validation_accuracy": accuracy,
                 "validation_top_1": top_1,
                 "pictures": seen,
-                "learning_rate": round(state.rate, 6),
+                "learning_rate": round(state.optimizer.rate, 6),
                 "seconds": round(time.monotonic() - started, 1),
             }
         )
@@ -509,7 +509,6 @@ class State:
 
     def learn(self, loss: torch.Tensor, rate: float) -> None:
         """One step of the optimizer at a learning rate, and of the average."""
-        self.rate = rate
         self.optimizer.step(loss, rate)
         self.average.update_parameters(self.model)
 
@@ -520,8 +519,12 @@ class State:
     def save(self, path: Path, log: dict) -> None:
         """Write the state after an epoch into one file, whole or not at all."""
         tensors = {"losses": self.losses}
-        parts = {"model": self.model.state_dict(), "average": self.average.state_dict(), "best": self.best}
-        parts["optimizer"] = self.optimizer.tensors()
+        parts = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "best": self.best,
+            "optimizer": self.optimizer.tensors(),
+        }
         if self.pupil:
             parts["pupil"] = self.pupil.state_dict()
         for part, values in parts.items():
