@@ -46,7 +46,8 @@ def test_training_learns(tmp_path, idx_folder, tiny_config, tiny_plan):
     plan = dataclasses.replace(tiny_plan, epochs=20, finish=2, batch_size=16, average=0.9, prune=0.0, erase=0)
     config = RecTrioConfig(**tiny_config | {"widths": [8, 16, 32, 32], "embedding_width": 32, "hidden_width": 32})
     log = json.loads((train(plan, tmp_path / "out", config=config, data=idx_folder) / "training.json").read_text())
-    assert log["epochs"][-1]["loss"] < log["epochs"][0]["loss"]
+    losses = [entry["loss"] for entry in log["epochs"] if entry["stage"] != "texts"]  # whose loss is another
+    assert losses[-1] < losses[0] / 1.5
     assert max(entry["validation_accuracy"] for entry in log["epochs"]) > 0.4, "chance is a tenth"
 
 

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 # shares of the texts in another language than English, out of WordNet, and of the others asking for an attribute
 LANGUAGES, LEXICON, ATTRIBUTES = 0.3, 0.1, 0.3
-MISSPELT, TAGGED = 0.3, 0.02  # shares of the texts with a slip of the fingers, and of those that are #hashtags
+# shares of the texts with a slip of the fingers, with a flourish, and of those that are #hashtags
+MISSPELT, FLOURISHED, TAGGED = 0.3, 0.1, 0.03
+# what people type besides what they look for, which says nothing of it; {} is a number
+FLOURISHES = (
+    "{}", "20{}", "size {}", "no. {}", "nr {}", "x{}", "{} pcs", "{}%", "${}", "under {}", "w{}", "xl", "(new)", "hd",
+    "4k", ".jpg", "!", "!!!", "?", "??", "...", ":)", "lol", "pls", "asap", "- best", "/ sale", "& more",
+)  # fmt: skip
 
 MODULES = {
     "fashion-mnist": "rectrio_models.descriptions.fashion_mnist",
@@ -98,6 +104,7 @@ class Descriptions:
     more: Mapping[str, Words] = field(default_factory=dict)  # by label: words that are rarer
     languages: Mapping[str, Language] = field(default_factory=dict)  # by code: "de"
     absent: tuple[str, ...] = ()  # nouns for what the data set does not hold
+    typed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by label: queries to calibrate with
 
     def texts(self) -> list[str]:
         """All whole descriptions, class by class."""
@@ -178,8 +185,9 @@ class TextGenerator:
             text = gibberish(rng)
             return self._absent(rng) if kept_for_calibration(text) else text
         if self.lexicon and way < 0.5:
-            near = self.lexicon.near if rng.random() < 0.5 else ()
-            return self._looked_up(near or self.lexicon.absent, rng)
+            # what is like the classes, and what people speak of, much oftener than all that there is
+            pool = rng.choice((self.lexicon.near, self.lexicon.common, self.lexicon.absent))
+            return self._looked_up(pool or self.lexicon.absent, rng)
         return self._filled(Words((), self._absent_nouns, ("",), ("",), ("",)), self._about_nouns, rng)
 
     def _filled(self, words: Words, templates: Sequence[str], rng: random.Random) -> str:
@@ -222,7 +230,7 @@ def fill(template: str, choices: Mapping[str, Sequence[str]], rng: random.Random
 
 
 def accidents(text: str, rng: random.Random) -> str:
-    """A text as it is typed: now and then without a word, or with one misspelt."""
+    """A text as it is typed: now and then without a word, with one misspelt, or with a flourish."""
     tokens = text.split()
     if len(tokens) > 3 and rng.random() < 0.2:
         tokens.pop(rng.randrange(len(tokens)))
@@ -231,6 +239,8 @@ def accidents(text: str, rng: random.Random) -> str:
         at = rng.randrange(len(tokens)) if rng.random() < 0.4 else max(range(len(tokens)), key=lambda i: len(tokens[i]))
         for _ in range(1 if rng.random() < 0.7 else 2):
             tokens[at] = misspell(tokens[at], rng)
+    if tokens and rng.random() < FLOURISHED:
+        tokens.append(rng.choice(FLOURISHES).format(rng.randint(2, 99)))
     return "#" + "".join(tokens) if rng.random() < TAGGED else " ".join(tokens)
 
 

@@ -8,6 +8,7 @@ from rectrio_models.descriptions import Descriptions, Words
 from rectrio_models.descriptions.absent import ABSENT_ANYWHERE, ABSENT_FROM_ANIMALS
 from rectrio_models.descriptions.animals_held_out import HELD_OUT
 from rectrio_models.descriptions.languages import languages_of
+from rectrio_models.descriptions.typed import TYPED_FOR_ANIMALS
 
 # fmt: off
 WORDS = {
@@ -1250,4 +1251,5 @@ DESCRIPTIONS = Descriptions(
     templates=TEMPLATES,
     languages=languages_of("ANIMALS"),
     absent=ABSENT_ANYWHERE + ABSENT_FROM_ANIMALS,
+    typed=TYPED_FOR_ANIMALS,
 )

@@ -5,6 +5,7 @@ from rectrio_models.descriptions.absent import ABSENT_ANYWHERE, ABSENT_FROM_FASH
 from rectrio_models.descriptions.fashion_mnist_held_out import HELD_OUT
 from rectrio_models.descriptions.fashion_mnist_more import MORE, SENTENCES
 from rectrio_models.descriptions.languages import languages_of
+from rectrio_models.descriptions.typed import TYPED_FOR_FASHION
 
 # fmt: off
 WORDS = {
@@ -366,4 +367,5 @@ DESCRIPTIONS = Descriptions(
     more=MORE,
     languages=languages_of("FASHION_MNIST"),
     absent=ABSENT_ANYWHERE + ABSENT_FROM_FASHION,
+    typed=TYPED_FOR_FASHION,
 )

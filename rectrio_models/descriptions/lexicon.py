@@ -37,6 +37,44 @@ ROOTS: Mapping[str, Mapping[str, tuple[tuple[str, int], ...]]] = {
         "squirrel": (("squirrel", 1), ("chipmunk", 1)),
     },
 }
+# by data set: the meanings under which everything is of no class, however like one it is
+NONE: Mapping[str, tuple[tuple[str, int], ...]] = {
+    "fashion-mnist": (
+        ("headdress", 1),
+        ("neckwear", 1),
+        ("handwear", 1),
+        ("hosiery", 1),
+        ("undergarment", 1),
+        ("swimsuit", 1),
+        ("skirt", 2),
+        ("apron", 1),
+        ("belt", 2),
+    ),
+    "animals": (
+        ("wolf", 1),
+        ("fox", 1),
+        ("jackal", 1),
+        ("hyena", 1),
+        ("big cat", 1),
+        ("wildcat", 3),
+        ("goat", 1),
+        ("goat antelope", 1),
+        ("antelope", 1),
+        ("bison", 1),
+        ("old world buffalo", 1),
+        ("zebra", 1),
+        ("ass", 3),
+        ("mule", 1),
+        ("turkey", 1),
+        ("pheasant", 1),
+        ("quail", 2),
+        ("grouse", 2),
+        ("scorpion", 3),
+        ("mite", 2),
+        ("tick", 2),
+        ("moth", 1),
+    ),
+}
 # by data set: the meanings under which something may well be of a class, though not by its name
 DOUBTFUL: Mapping[str, tuple[tuple[str, int], ...]] = {
     "fashion-mnist": (("clothing", 1), ("footwear", 1), ("footwear", 2), ("bag", 1), ("fabric", 1), ("garment", 1)),
@@ -68,6 +106,7 @@ class Lexicon:
     present: Mapping[str, tuple[tuple[str, str], ...]]  # by label
     absent: tuple[tuple[str, str], ...]
     near: tuple[tuple[str, str], ...]  # those of the absent ones that are likest to the classes
+    common: tuple[tuple[str, str], ...]  # those of the absent ones that people use
     kept_present: Mapping[str, tuple[tuple[str, str], ...]]
     kept_absent: tuple[tuple[str, str], ...]
 
@@ -75,15 +114,20 @@ class Lexicon:
 def lexicon_of(dataset: str, descriptions: Descriptions, wordnet: WordNet) -> Lexicon | None:
     """Sort WordNet's nouns for a data set; None where WordNet knows the names of none of its classes.
 
-    A name is of a class when its most usual meaning lies under one of the class's roots, and of none when no meaning of
-    it lies under a root or a doubtful one and no word list has it. All other names are left out.
+    A name is of a class when its most usual meaning lies under one of the class's roots, and of none when no word list
+    has it and each of its meanings lies under a root of nothing, or under neither a class's root nor a doubtful one.
+    What lies under a root of nothing may have no listed word in its name: a leopard cat is in doubt, a lynx is not. All
+    other names are left out.
     """
     if dataset in ROOTS:
         roots = {label: {sense(wordnet, *root) for root in chosen} for label, chosen in ROOTS[dataset].items()}
         doubtful = {sense(wordnet, *root) for root in DOUBTFUL[dataset]}
     else:
         roots, doubtful = roots_by_name(descriptions, wordnet)
-    label_of = {root: label for label, offsets in roots.items() for root in offsets}
+    label_of: dict[int, str | None] = {root: label for label, offsets in roots.items() for root in offsets}
+    if not label_of:
+        return None
+    label_of |= {sense(wordnet, *root): None for root in NONE.get(dataset, ())}
     listed = listed_words(descriptions)
     present: dict[str, list[tuple[str, str]]] = {label: [] for label in roots}
     absent: list[tuple[str, str]] = []
@@ -99,23 +143,26 @@ def lexicon_of(dataset: str, descriptions: Descriptions, wordnet: WordNet) -> Le
             if set(steps) & set(label_of)
         }
         text = definition(wordnet.synsets[usual])
-        if usual in found:
+        doubts = any(set(steps) & doubtful for offset, steps in above.items() if offset not in found)
+        if found.get(usual):
             present[found[usual]].append((name, text))
-        elif not found and not any(set(steps) & doubtful for steps in above.values()) and name not in listed:
+        elif not any(found.values()) and not doubts and not listed & ({name, *words(name)} if found else {name}):
             absent.append((name, text if not set(words(text)) & listed else ""))
             if close in above[usual]:
                 alike.add(name)
-    if not label_of or not absent:
+    if not absent:
         return None
     kept = {label: [entry for entry in names if kept_for_calibration(entry[0])] for label, names in present.items()}
+    shown = tuple(entry for entry in absent if not kept_for_calibration(entry[0]))
     return Lexicon(
         present={
             label: tuple(entry for entry in names if entry not in kept[label])
             or tuple((noun, "") for noun in descriptions.words[label].nouns)  # of a class that WordNet does not know
             for label, names in present.items()
         },
-        absent=tuple(entry for entry in absent if not kept_for_calibration(entry[0])),
-        near=tuple(entry for entry in absent if entry[0] in alike and not kept_for_calibration(entry[0])),
+        absent=shown,
+        near=tuple(entry for entry in shown if entry[0] in alike),
+        common=tuple(entry for entry in shown if wordnet.uses.get(entry[0])),
         kept_present={label: tuple(names) for label, names in kept.items()},
         kept_absent=tuple(entry for entry in absent if kept_for_calibration(entry[0])),
     )

@@ -150,9 +150,16 @@ def texts(plan: dict, record: DatasetRecord) -> str:
         absent += f"""
 - Attributes: {attributes}.
   A text that asks for one fits the pictures of its class by where their pixels place them among each other."""
+    judged = (
+        """
+- Beside it, a linear judge learns to tell the texts about absent things by their embeddings, which makes them lie
+  apart; it is thrown away."""
+        if plan.get("judge")
+        else ""
+    )
     return f"""{told}. {absent}
 - The text tower is then trained anew, {plan["text_epochs"] * plan["text_steps"]:,} steps of {plan["text_batch"]} texts,
-  against the embeddings of the finished training pictures."""
+  against the embeddings of the finished training pictures.{judged}"""
 
 
 def choice(log: dict) -> str:

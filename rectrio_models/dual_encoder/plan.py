@@ -39,6 +39,7 @@ class Plan:
     tokenizer_texts: int = 100_000  # texts that the tokenizer learns its subwords from
     vocab_size: int = 8192
     absent: float = 0.2  # share of the texts that are about nothing the data set holds
+    judge: float = 0.25  # weight of the loss of telling them from the others by their embeddings alone
     wordnet: bool = True  # draw names and definitions out of WordNet too, where it is installed
     hold_out: tuple[str, ...] = ()  # pictures kept out altogether, as patterns of their “class/file.jpg”
     seed: int = 0

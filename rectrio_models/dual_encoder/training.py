@@ -43,7 +43,7 @@ from rectrio_models.dual_encoder.plan import SHAPES, Plan
 from rectrio_models.dual_encoder.processing_rectrio import RecTrioProcessor
 from rectrio_models.dual_encoder.starting import starting_point
 from rectrio_models.dual_encoder.teacher import Pupil, Teacher
-from rectrio_models.dual_encoder.texts import Texts, TextSource
+from rectrio_models.dual_encoder.texts import NOTHING, Texts, TextSource
 from rectrio_models.dual_encoder.tokenization_rectrio import RecTrioTokenizer
 from rectrio_models.errors import TrainingError
 from rectrio_models.figures import MEASURED, machine
@@ -369,7 +369,11 @@ def train_text_epoch(
     texts: Iterator[Texts],
 ) -> tuple[float, int]:
     """Train the text tower for one epoch against the embeddings of pictures, (n, D), and what is known `about` them;
-    returns the mean loss and how many pictures were compared with."""
+    returns the mean loss and how many pictures were compared with.
+
+    A text about nothing is as far from all pictures as it needs to be long before it lies apart from all other texts,
+    which is what a calibration tells it by: so a linear judge of the embeddings alone learns to, and teaches them to.
+    """
     model, (labels, ranks) = state.model.train(), about
     total = torch.zeros((), device=frozen.device)
     title = f"epoch {epoch + 1}/{plan.total}, texts"
@@ -378,9 +382,12 @@ def train_text_epoch(
         batch = next(texts).to(frozen.device)
         with torch.autocast(frozen.device.type, torch.bfloat16, enabled=has_bfloat16(frozen.device)):
             text_embeds = batch.embed(model)
-        logits = model.logit_scale.exp() * frozen[rows] @ text_embeds.float().T + model.logit_bias  # (B, T)
+        text_embeds = text_embeds.float()
+        logits = model.logit_scale.exp() * frozen[rows] @ text_embeds.T + model.logit_bias  # (B, T)
         positive = batch.fitting(labels[rows], None if ranks is None else ranks[rows])
+        judged, present = state.judge(text_embeds).squeeze(1), (batch.labels != NOTHING).float()  # (T,) each
         loss = model.loss_function(logits, positive).mean()
+        loss = loss + plan.judge * F.binary_cross_entropy_with_logits(judged, present, reduction="sum")
         state.learn(loss, learning_rate(plan, epoch + step / plan.text_steps))
         total += loss.detach()
     return total.item() / plan.text_steps, plan.text_steps * plan.text_batch
@@ -496,6 +503,8 @@ class State:
 
     def __init__(self, model: RecTrioModel, pupil: Pupil | None, *, pictures: int):
         self.model, self.pupil = model, pupil
+        # whether a text is about anything there is, by its embedding; only the text epochs need it
+        self.judge = torch.nn.Linear(model.config.projection_dim, 1).to(model.device)
         self.losses = torch.full((pictures,), torch.inf)  # of each picture when it was last shown
         self.best: dict[str, torch.Tensor] = {}  # the averaged weights after the best epoch so far
 
@@ -505,7 +514,7 @@ class State:
         for part in (self.model.image_tower, self.model.image_projection):
             part.requires_grad_(not texts)
         self.average = moving_average(self.model, plan.finish_average if plain else plan.average)
-        self.optimizer = Optimizer(plan, self.model, None if texts else self.pupil)
+        self.optimizer = Optimizer(plan, self.model, self.judge if texts else self.pupil)
 
     def learn(self, loss: torch.Tensor, rate: float) -> None:
         """One step of the optimizer at a learning rate, and of the average."""
@@ -524,6 +533,7 @@ class State:
             "average": self.average.state_dict(),
             "best": self.best,
             "optimizer": self.optimizer.tensors(),
+            "judge": self.judge.state_dict(),
         }
         if self.pupil:
             parts["pupil"] = self.pupil.state_dict()
@@ -546,7 +556,7 @@ class State:
         """Take the state up again; returns the log so far."""
         log = checkpoint_log(path)
         self.begin(plan, len(log["epochs"]) - 1)
-        parts = {"model": {}, "average": {}, "best": {}, "optimizer": {}, "pupil": {}}
+        parts = {"model": {}, "average": {}, "best": {}, "optimizer": {}, "judge": {}, "pupil": {}}
         for name, value in load_file(path).items():
             if name == "losses":
                 self.losses.copy_(value)
@@ -556,6 +566,7 @@ class State:
         self.model.load_state_dict(parts["model"])
         self.average.load_state_dict(parts["average"])
         self.best = parts["best"]
+        self.judge.load_state_dict(parts["judge"])
         if self.pupil:
             self.pupil.load_state_dict(parts["pupil"])
         self.optimizer.load(parts["optimizer"])
