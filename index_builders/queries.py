@@ -1,5 +1,5 @@
-"""Queries to calibrate an encoder with, texts and pictures, none of which training draws: some for which a gallery has
-something, and some for which it has nothing."""
+"""Queries to calibrate an encoder with, texts and pictures that are new to it: some for which a gallery has something,
+and some for which it has nothing."""
 
 import random
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from PIL import Image
 
 from rectrio_models.captions import CAPTIONED, squares
 from rectrio_models.datasets import DATASETS, DatasetRecord
-from rectrio_models.descriptions import accidents, gibberish, kept_for_calibration
+from rectrio_models.descriptions import MISSPELT, accidents, gibberish, kept_for_calibration, misspell
 from rectrio_models.descriptions.lexicon import lexicon_of
 from rectrio_models.errors import DataError
 from rectrio_models.formats import pictures_of
@@ -37,10 +37,12 @@ class Texts:
 
 
 def fitting_texts(dataset: DatasetRecord) -> Texts:
-    """The texts that training keeps out: the held-out sentences and a tenth of WordNet's names, against a tenth of the
-    absent nouns and names, and gibberish. Without WordNet they are fewer."""
+    """The held-out sentences, the typed queries and a tenth of WordNet's names, and some of them mistyped, against a
+    tenth of the absent nouns and names, and gibberish. The tenths are kept out of training. Without WordNet the texts
+    are fewer."""
     descriptions, rng = dataset.descriptions(), random.Random(FITTING)
-    present = [text for texts in descriptions.held_out.values() for text in texts]
+    written = (descriptions.held_out, descriptions.typed)
+    present = [text for by_label in written for texts in by_label.values() for text in texts]
     absent = {"nouns": [noun for noun in descriptions.absent if kept_for_calibration(noun)]}
     try:
         lexicon = lexicon_of(dataset.name, descriptions, read_wordnet())
@@ -52,6 +54,8 @@ def fitting_texts(dataset: DatasetRecord) -> Texts:
         absent["definitions"] = [definition for _, definition in lexicon.kept_absent if definition]
     drawn = iter(lambda: gibberish(rng), None)
     absent["gibberish"] = list(islice(filter(kept_for_calibration, drawn), FEWEST))
+    slips = int(MISSPELT / (1 - MISSPELT) * len(present))  # as many as training shows
+    present += [mistyped(text, rng) for text in rng.sample(present, slips)]
     told = {kind: enough(texts, rng, phrased=kind in ("nouns", "names")) for kind, texts in absent.items() if texts}
     return Texts(enough(present, rng), told)
 
@@ -70,6 +74,13 @@ def enough(texts: list[str], rng: random.Random, *, phrased: bool = False) -> li
             found.append(text)
             seen.add(text)
     return found
+
+
+def mistyped(text: str, rng: random.Random) -> str:
+    """A text with a slip of the fingers in its longest word."""
+    words = text.split()
+    at = max(range(len(words)), key=lambda i: len(words[i]))
+    return " ".join([*words[:at], misspell(words[at], rng), *words[at + 1 :]])
 
 
 def made_pictures(seed: int) -> Iterator[tuple[str, list[Image.Image]]]:

@@ -27,7 +27,7 @@ METHOD = (
 )
 RIDGE = 0.03  # penalty on the weights of the standardised embedding
 FOLDS = 5  # the limit of refusal is set on present queries that each fold's curve was not fitted on
-REFUSED = 0.045  # share of the fitting set's present queries that are refused, for 5 % at most of others
+REFUSED, SURENESS = 0.05, 0.85  # share of present queries that may be refused, and how sure it is that no more are
 WORTH = 0.75  # share of the fitting set's absent queries, each kind alike, that must be caught for any to be refused
 LEAST_RISE = 0.25  # of the logit by a standard deviation of the cosine: a nearer picture is always more probable
 
@@ -85,11 +85,14 @@ def fit_curve(present: np.ndarray, absent: np.ndarray, *, kinds: np.ndarray | No
 
     present, absent: (n, 3 + dim) as `Curve.probability` takes them, of the best hits. kinds: of the absent ones, (n,);
     each kind weighs the same, and so do present and absent as a whole. Logistic regression on targets that are a little
-    short of 1 and 0, as Platt has them. Where that would catch too few of the absent queries to be worth the present
-    ones it refuses, it refuses none. Raises ModelError when there are not two of each.
+    short of 1 and 0, as Platt has them. The limit of refusal is a tolerance limit (Wilks, Determination of Sample Sizes
+    for Setting Tolerance Limits, 1941): the fewer the present queries, the fewer of them are refused. Where that would
+    catch too few of the absent ones to be worth it, none is. Raises ModelError when there are not two of each.
     """
     if min(len(present), len(absent)) < 2:
         raise ModelError(f"{len(present)} present and {len(absent)} absent queries are too few to calibrate on.")
+    from scipy.stats import binom
+
     kinds = np.zeros(len(absent)) if kinds is None else kinds
     present, absent = present.astype(np.float64), absent.astype(np.float64)
     curve = logistic(present, absent, kinds)
@@ -99,7 +102,8 @@ def fit_curve(present: np.ndarray, absent: np.ndarray, *, kinds: np.ndarray | No
         judged = [
             logistic(present[folds != fold], absent, kinds).probability(present[folds == fold]) for fold in range(FOLDS)
         ]
-    limit = float(np.quantile(np.concatenate(judged), REFUSED))
+    refused = max(int(binom.ppf(1 - SURENESS, len(present), REFUSED)) - 1, 0)
+    limit = float(np.sort(np.concatenate(judged))[refused])
     below = curve.probability(absent) < limit
     caught = np.mean([below[kinds == kind].mean() for kind in np.unique(kinds)])
     return dataclasses.replace(curve, refuse_below=limit if caught >= WORTH else 0.0)
