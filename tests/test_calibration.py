@@ -60,7 +60,8 @@ def test_the_limit_holds_for_other_queries_though_it_is_set_on_few():
     absent = absent[:300] - np.array([0.5, 0, 0])
     fitted = [fit_curve(present[start : start + 300], absent) for start in range(0, 12_000, 300)]
     refused = np.array([(curve.probability(present) < curve.refuse_below).mean() for curve in fitted])
-    assert (refused <= REFUSED).mean() == pytest.approx(SURENESS, abs=0.15)
+    assert (refused <= REFUSED).mean() >= SURENESS - 0.1
+    assert refused.mean() > REFUSED / 2
 
 
 def test_a_query_of_another_kind_is_told_by_its_embedding():
@@ -115,7 +116,8 @@ def test_texts_to_fit_with_are_kept_out_of_training(monkeypatch):
     monkeypatch.setattr(queries, "read_wordnet", missing)
     without = fitting_texts(DATASETS["animals"])
     assert set(without.absent) == {"nouns", "gibberish"}
-    assert len(without.present) == FEWEST
+    typed = [text for texts in descriptions_of("animals").typed.values() for text in texts]
+    assert set(typed) < set(without.present)
     assert fitting_texts(DATASETS["animals"]) == without, "the same each time"
 
 
@@ -208,7 +210,8 @@ def test_calibrate_and_measure_by_command(own_tiny_folder, idx_folder, tmp_path,
     assert builders(["refusals", *given, *files, "--json", str(figures)]) == 1
     assert "is not calibrated for fashion-mnist, so it refuses nothing. Do that first" in capsys.readouterr().err
     assert builders(["calibrate", *given]) == 0
-    assert "text: of 300 present and" in capsys.readouterr().out
+    texts = fitting_texts(DATASETS["fashion-mnist"])
+    assert f"text: of {len(texts.present)} present and" in capsys.readouterr().out
     kept = Calibration.read(own_tiny_folder / "calibration-fashion-mnist.json")
     assert kept.fingerprint == load_encoder(str(own_tiny_folder)).fingerprint
     assert kept.method.startswith("Each hit is given the probability")
