@@ -11,7 +11,7 @@ from PIL import Image
 
 from rectrio_models.captions import CAPTIONED, squares
 from rectrio_models.datasets import DATASETS, DatasetRecord
-from rectrio_models.descriptions import MISSPELT, accidents, gibberish, kept_for_calibration, misspell
+from rectrio_models.descriptions import MISSPELT, accidents, gibberish, kept_for_calibration, longest, misspell
 from rectrio_models.descriptions.lexicon import lexicon_of
 from rectrio_models.errors import DataError
 from rectrio_models.formats import pictures_of
@@ -79,8 +79,9 @@ def enough(texts: list[str], rng: random.Random, *, phrased: bool = False) -> li
 def mistyped(text: str, rng: random.Random) -> str:
     """A text with a slip of the fingers in its longest word."""
     words = text.split()
-    at = max(range(len(words)), key=lambda i: len(words[i]))
-    return " ".join([*words[:at], misspell(words[at], rng), *words[at + 1 :]])
+    at = longest(words)
+    words[at] = misspell(words[at], rng)
+    return " ".join(words)
 
 
 def made_pictures(seed: int) -> Iterator[tuple[str, list[Image.Image]]]:

@@ -235,13 +235,17 @@ def accidents(text: str, rng: random.Random) -> str:
     if len(tokens) > 3 and rng.random() < 0.2:
         tokens.pop(rng.randrange(len(tokens)))
     if tokens and rng.random() < MISSPELT:
-        # the longest word is the one that matters, and the one people misspell
-        at = rng.randrange(len(tokens)) if rng.random() < 0.4 else max(range(len(tokens)), key=lambda i: len(tokens[i]))
+        at = rng.randrange(len(tokens)) if rng.random() < 0.4 else longest(tokens)
         for _ in range(1 if rng.random() < 0.7 else 2):
             tokens[at] = misspell(tokens[at], rng)
     if tokens and rng.random() < FLOURISHED:
         tokens.append(rng.choice(FLOURISHES).format(rng.randint(2, 99)))
     return "#" + "".join(tokens) if rng.random() < TAGGED else " ".join(tokens)
+
+
+def longest(words: Sequence[str]) -> int:
+    """The place of the longest word: the one that matters, and the one people misspell."""
+    return max(range(len(words)), key=lambda place: len(words[place]))
 
 
 def gibberish(rng: random.Random) -> str:

@@ -18,6 +18,7 @@ import random
 import shutil
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -516,6 +517,12 @@ class State:
         self.average = moving_average(self.model, plan.finish_average if plain else plan.average)
         self.optimizer = Optimizer(plan, self.model, self.judge if texts else self.pupil)
 
+    @property
+    def modules(self) -> dict[str, torch.nn.Module]:
+        """What changes as a module, by its name in a checkpoint."""
+        every = {"model": self.model, "average": self.average, "judge": self.judge, "pupil": self.pupil}
+        return {name: module for name, module in every.items() if module is not None}
+
     def learn(self, loss: torch.Tensor, rate: float) -> None:
         """One step of the optimizer at a learning rate, and of the average."""
         self.optimizer.step(loss, rate)
@@ -528,15 +535,8 @@ class State:
     def save(self, path: Path, log: dict) -> None:
         """Write the state after an epoch into one file, whole or not at all."""
         tensors = {"losses": self.losses}
-        parts = {
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "best": self.best,
-            "optimizer": self.optimizer.tensors(),
-            "judge": self.judge.state_dict(),
-        }
-        if self.pupil:
-            parts["pupil"] = self.pupil.state_dict()
+        parts = {name: module.state_dict() for name, module in self.modules.items()}
+        parts |= {"best": self.best, "optimizer": self.optimizer.tensors()}
         for part, values in parts.items():
             # clones, as a file may hold each tensor once and the best weights can be the averaged ones
             tensors |= {
@@ -556,19 +556,16 @@ class State:
         """Take the state up again; returns the log so far."""
         log = checkpoint_log(path)
         self.begin(plan, len(log["epochs"]) - 1)
-        parts = {"model": {}, "average": {}, "best": {}, "optimizer": {}, "judge": {}, "pupil": {}}
+        parts = defaultdict(dict)
         for name, value in load_file(path).items():
             if name == "losses":
                 self.losses.copy_(value)
             else:
                 part, rest = name.split(".", 1)
                 parts[part][rest] = value
-        self.model.load_state_dict(parts["model"])
-        self.average.load_state_dict(parts["average"])
+        for name, module in self.modules.items():
+            module.load_state_dict(parts[name])
         self.best = parts["best"]
-        self.judge.load_state_dict(parts["judge"])
-        if self.pupil:
-            self.pupil.load_state_dict(parts["pupil"])
         self.optimizer.load(parts["optimizer"])
         return log
 
