@@ -88,7 +88,6 @@ def tiny_plan():
         text_steps=4,
         text_batch=32,
         batch_size=64,
-        texts=32,
         validation=100,
         tokenizer_texts=500,
         vocab_size=400,

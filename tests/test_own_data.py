@@ -419,7 +419,14 @@ def test_a_run_starts_from_a_model(model, pets, tmp_path):
     with pytest.raises(TrainingError, match="takes colour pictures of 28 × 28: leave --image-size and --colour out"):
         choose(record, start=start, image_size=32)
     chosen = choose(
-        record, start=start, init_from="my model", epochs=1, text_epochs=0, learning_rate=1e-9, wordnet=False
+        record,
+        start=start,
+        init_from="my model",
+        epochs=1,
+        text_epochs=1,
+        text_steps=2,
+        learning_rate=1e-9,
+        wordnet=False,
     )
     training.train(chosen.plan, tmp_path / "out", record=record, init_from=model)
     before, after = (load_file(folder / "model.safetensors") for folder in (model, tmp_path / "out"))
@@ -477,7 +484,7 @@ def test_a_new_class_leaves_the_old_ones_as_good_as_they_were(tmp_path):
     write_garments(ten, labels, train=150, test=250)
     shape = {"stem_width": 8, "widths": [8, 16, 32, 64], "embedding_width": 32, "hidden_width": 32}
     small = RecTrioConfig(**shape, projection_dim=64)
-    given = {"finish": 0, "tokenizer_texts": 3000, "wordnet": False, "validation": 0, "texts": 32, "batch_size": 32}
+    given = {"finish": 0, "tokenizer_texts": 3000, "wordnet": False, "validation": 0, "batch_size": 32}
     given["average"] = 0.98  # a short memory for a short run
 
     record = own_data(nine)

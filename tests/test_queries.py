@@ -10,7 +10,7 @@ from PIL import Image
 from rectrio_models.attributes import ATTRIBUTES, MEASURES, brightness, height, pattern, ranks_in_class, sleeves, wanted
 from rectrio_models.attributes import width as width_of
 from rectrio_models.datasets import DATASETS
-from rectrio_models.dual_encoder.texts import NOTHING, Texts
+from rectrio_models.dual_encoder.texts import NOTHING, Texts, fitting
 from rectrio_models.errors import DataError
 from rectrio_models.evaluation import copied, sources
 from rectrio_models.formats import from_arrays, from_columns
@@ -139,7 +139,7 @@ def test_a_text_fits_the_pictures_of_its_class_that_show_what_it_asks_for():
     texts = Texts(None, None, torch.tensor([0, 0, 0, NOTHING]), asked)
     ranks = torch.full((3, len(MEASURES)), 0.5)
     ranks[:, first.index(True)] = torch.tensor([1.0, 0.0, 1.0])  # bright, dark, and bright but of another class
-    found = texts.fitting(torch.tensor([0, 0, 1]), ranks)
+    found = fitting(texts, torch.tensor([0, 0, 1]), ranks)
     assert torch.allclose(found, torch.tensor([[1.0, 1, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]]))
 
 

@@ -15,8 +15,10 @@ from safetensors.torch import load_file
 
 from rectrio_models import RecTrioConfig
 from rectrio_models.__main__ import main
+from rectrio_models.attributes import ATTRIBUTES
 from rectrio_models.dual_encoder import training
-from rectrio_models.dual_encoder.augmentation import augment, crop, random_boxes, recolour
+from rectrio_models.dual_encoder.augmentation import augment, crop, mix, random_boxes, recolour
+from rectrio_models.dual_encoder.concepts import Concepts
 from rectrio_models.dual_encoder.optimizer import Optimizer
 from rectrio_models.dual_encoder.plan import Plan
 from rectrio_models.dual_encoder.teacher import CELLS, Pupil, Teacher, cell_shares
@@ -109,7 +111,7 @@ def test_an_unfinished_run_is_neither_overwritten_nor_mixed(tmp_path, monkeypatc
         train(tiny_plan, tmp_path, **given)
     with pytest.raises(TrainingError, match=r"begun with batch size 64, seed 0: resume with the same"):
         train(dataclasses.replace(tiny_plan, batch_size=32, seed=5), tmp_path, **given, resume=True)
-    train(dataclasses.replace(tiny_plan, epochs=1, finish=0, text_epochs=0), tmp_path, **given, fresh=True)
+    train(dataclasses.replace(tiny_plan, epochs=1, finish=0), tmp_path, **given, fresh=True)
     assert not (tmp_path / CHECKPOINT).exists()
     with pytest.raises(TrainingError, match="holds a finished model"):
         train(tiny_plan, tmp_path, **given)
@@ -127,7 +129,7 @@ def test_a_folder_with_something_else_is_left_alone(name, tmp_path, tiny_plan):
 def test_what_a_killed_run_half_wrote_is_no_hindrance(tmp_path, tiny_config, tiny_plan, idx_folder):
     (tmp_path / f".{CHECKPOINT}").write_bytes(b"half")
     (tmp_path / ".draft-x").mkdir()
-    plan = dataclasses.replace(tiny_plan, epochs=1, finish=0, text_epochs=0)
+    plan = dataclasses.replace(tiny_plan, epochs=1, finish=0)
     train(plan, tmp_path, config=RecTrioConfig(**tiny_config), data=idx_folder)
     assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
 
@@ -155,7 +157,8 @@ from rectrio_models.dual_encoder import plan as plans
 from rectrio_models.dual_encoder import training
 from rectrio_models import RecTrioConfig
 plan, run = plans.Plan, training.train
-plans.Plan = lambda **given: plan(**given, validation=100, tokenizer_texts=500, texts=32, text_epochs=0, wordnet=False)
+texts = dict(tokenizer_texts=500, text_epochs=1, text_steps=2, wordnet=False)
+plans.Plan = lambda **given: plan(**given, validation=100, **texts)
 small = RecTrioConfig(stem_width=4, widths=[4, 8, 8, 16], embedding_width=8, hidden_width=8)
 training.train = lambda *args, **given: run(*args, **given, config=small)
 from rectrio_models.__main__ import main
@@ -202,6 +205,36 @@ def test_augmentation_keeps_the_shape_and_blacks_out_within_bounds():
     blacked = (out < 0).flatten(1).sum(dim=1)
     assert blacked.max() <= 8 * 8 + 2 * 2 * 28
     torch.testing.assert_close(augment(bright, black, shift=0, erase=0), bright)
+
+
+def test_a_piece_of_another_picture_counts_by_its_area():
+    torch.manual_seed(0)
+    flat = torch.arange(400.0)[:, None, None, None].expand(-1, 1, 28, 28)
+    mixed, others, share = mix(flat, 0.5)
+    assert mixed.shape == flat.shape
+    own = (mixed == flat).float().mean(dim=(1, 2, 3))
+    torch.testing.assert_close(own[others != torch.arange(400)], share.squeeze(1)[others != torch.arange(400)])
+    foreign = mixed != flat
+    assert (mixed[foreign] == flat[others][foreign]).all(), "what is not its own is of the one other picture"
+    assert 0.4 < (share < 1).float().mean() < 0.6
+    assert share.min() < 0.2
+    assert (mix(flat, 0.0)[0] == flat).all()
+
+
+def test_concepts_are_the_classes_that_have_pictures_and_their_attributes():
+    labels, attributes = ("Sandal", "Bag", "Scarf"), ATTRIBUTES["fashion-mnist"]
+    concepts = Concepts(labels, [0, 1], attributes, 8)
+    assert set(concepts.labels.tolist()) == {0, 1}
+    assert concepts.weights[concepts.labels == 0].sum() == pytest.approx(1)
+    sandals = concepts.asked[(concepts.labels == 0) & ~concepts.whole]
+    assert len(sandals) == len(sandals.unique(dim=0)) == 6, "dark, light, plain, patterned, high and flat"
+    assert (sandals.abs().sum(dim=1) == 1).all()
+    assert (concepts.asked[concepts.whole] == 0).all()
+    concepts.start_from(torch.eye(8)[:2])
+    torch.testing.assert_close(concepts.classes(), torch.eye(8)[:2])
+    torch.testing.assert_close(concepts()[concepts.labels == 1], torch.eye(8)[1].expand(7, 8))
+    plain = Concepts(labels, [2], (), 8)
+    assert (plain.labels.tolist(), plain.weights.tolist()) == ([2], [1.0])
 
 
 def test_easy_pictures_are_left_out_and_the_rest_count_for_them():

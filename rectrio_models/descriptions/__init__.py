@@ -150,16 +150,15 @@ class TextGenerator:
         self._absent_nouns = tuple(noun for noun in descriptions.absent if not kept_for_calibration(noun))
         self.kept_out = {plain(text) for texts in descriptions.held_out.values() for text in texts}
 
-    def draw(self, label: str | None, rng: random.Random, *, rich: bool = True) -> str:
-        """One text for `label`, or for nothing that the data set holds; never one of the held-out queries. Those that
-        are not `rich` keep to the common English words of a class and its attributes."""
+    def draw(self, label: str | None, rng: random.Random) -> str:
+        """One text for `label`, or for nothing that the data set holds; never one of the held-out queries."""
         while True:
-            text = accidents(self._absent(rng) if label is None else self._present(label, rng, rich), rng)
+            text = accidents(self._absent(rng) if label is None else self._present(label, rng), rng)
             if text and plain(text) not in self.kept_out:
                 return text
 
-    def _present(self, label: str, rng: random.Random, rich: bool) -> str:
-        way = rng.random() if rich else 1.0
+    def _present(self, label: str, rng: random.Random) -> str:
+        way = rng.random()
         sentences = self.descriptions.sentences.get(label)
         if self.descriptions.languages and way < LANGUAGES:
             return self._foreign(label, rng)
@@ -167,10 +166,10 @@ class TextGenerator:
             return self._looked_up(self.lexicon.present[label], rng)
         if rng.random() < 0.15:
             return rng.choice(self.descriptions.words[label].descriptions)
-        if rich and sentences and rng.random() < 0.1:
+        if sentences and rng.random() < 0.1:
             return rng.choice(sentences)
         words = self.descriptions.words[label]
-        if rich and self.descriptions.more and rng.random() < 0.4:
+        if self.descriptions.more and rng.random() < 0.4:
             words = self.descriptions.more[label]
         suitable = [attribute for attribute in self.attributes if label in attribute.labels]
         if suitable and rng.random() < ATTRIBUTES:

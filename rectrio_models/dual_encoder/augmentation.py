@@ -41,6 +41,22 @@ def black_out(pictures: torch.Tensor, black: torch.Tensor | float, largest: int)
     return torch.where(hit[:, None], black, pictures)
 
 
+def mix(pictures: torch.Tensor, chance: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A rectangle of another picture put into a share `chance` of them (Yun et al., CutMix, arXiv 1905.04899);
+    (B, C, h, w) → the same, the row of the other picture, (B,), and the share that is left of its own, (B, 1)."""
+    number, _, height, width = pictures.shape
+    device = pictures.device
+    others = torch.randperm(number, device=device)
+    # the share of the area is uniform from 0 to 1; what lies beyond the edge is lost
+    side = (torch.rand(number, 1, device=device) * (torch.rand(number, 1, device=device) < chance)).sqrt() / 2
+    y, x = (torch.rand(number, 1, device=device) for _ in range(2))  # the middle, of 0 to 1
+    down = ((torch.arange(height, device=device) + 0.5) / height - y).abs() < side  # (B, h)
+    across = ((torch.arange(width, device=device) + 0.5) / width - x).abs() < side  # (B, w)
+    hit = down[:, :, None] & across[:, None, :]  # (B, h, w)
+    mixed = torch.where(hit[:, None], pictures[others], pictures).contiguous(memory_format=torch.channels_last)
+    return mixed, others, 1 - hit.float().mean(dim=(1, 2))[:, None]
+
+
 # --- photos -------------------------------------------------------------------------------------------------------
 
 

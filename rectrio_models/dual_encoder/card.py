@@ -139,14 +139,12 @@ def texts(plan: dict, record: DatasetRecord) -> str:
     else:
         told = """\
 - Text: drawn anew for every step from templates over nouns, looks, details, uses and wearers, and ten written
-  descriptions a class, with words dropped and misspelt"""
-        if plan.get("text_epochs"):  # plans of older models have no such field
-            told += """; in English, German, Spanish, French, Italian and Portuguese; and
-  WordNet's names and definitions of each class"""
-    if not plan.get("text_epochs"):
-        return f"{told}."
+  descriptions a class, with words dropped and misspelt; in English, German, Spanish, French, Italian and
+  Portuguese; and WordNet's names and definitions of each class"""
     absent = f"{plan['absent']:.0%} of the texts are about things that the data set does not hold."
+    vectors = ""
     if attributes := ", ".join(attribute.name for attribute in ATTRIBUTES.get(record.name, ())):
+        vectors = " and for each attribute of one"
         absent += f"""
 - Attributes: {attributes}.
   A text that asks for one fits the pictures of its class by where their pixels place them among each other."""
@@ -154,12 +152,13 @@ def texts(plan: dict, record: DatasetRecord) -> str:
         """
 - Beside it, a linear judge learns to tell the texts about absent things by their embeddings, which makes them lie
   apart; it is thrown away."""
-        if plan.get("judge")
+        if plan["judge"]
         else ""
     )
     return f"""{told}. {absent}
-- The text tower is then trained anew, {plan["text_epochs"] * plan["text_steps"]:,} steps of {plan["text_batch"]} texts,
-  against the embeddings of the finished training pictures.{judged}"""
+- The pictures come first: they learn from a vector for each class{vectors}, which is thrown away. Then the
+  text tower learns to find the finished training pictures, in {plan["text_epochs"] * plan["text_steps"]:,} steps of
+  {plan["text_batch"]} texts.{judged}"""
 
 
 def choice(log: dict) -> str:
@@ -174,16 +173,23 @@ def choice(log: dict) -> str:
 def epochs(plan: dict) -> str:
     """How long it was trained."""
     finishing = f" and {plan['finish']} finishing ones" if plan["finish"] else ""
-    return f"{plan['epochs']} epochs{finishing}" + (", then the texts," if plan.get("text_epochs") else "")
+    return f"{plan['epochs']} epochs{finishing}, then the texts,"
 
 
 def pictures(plan: dict) -> str:
     """What was done to the training pictures, and who else judged them."""
-    if not plan.get("photos"):  # plans of older models have no such field
-        small = ", shown small at first" if plan.get("first_side") else ""
+    if not plan["photos"]:
+        small = ", shown small at first" if plan["first_side"] else ""
+        mixed = (
+            f"""
+- {plan["mix"]:.0%} of them have a piece of another put into them, and fit what either fits by its share of the area
+  (CutMix, [arXiv 1905.04899](https://arxiv.org/abs/1905.04899))."""
+            if plan["mix"]
+            else ""
+        )
         return f"""\
 - Pictures: moved by up to {plan["shift"]} pixels, mirrored, partly blacked out{small}; easy ones are left out of most
-  epochs (InfoBatch, [arXiv 2303.04947](https://arxiv.org/abs/2303.04947)).
+  epochs (InfoBatch, [arXiv 2303.04947](https://arxiv.org/abs/2303.04947)).{mixed}
 - The finishing epochs start from the best weights so far and show every picture plain."""
     told = """\
 - Pictures: cropped, mirrored, recoloured, blurred, made grey, noised and partly blacked out, anew each time; shown
@@ -214,17 +220,11 @@ def limits(record: DatasetRecord, plan: dict) -> str:
         else """Pictures are fitted into the square it was trained on and prepared as the data set's own were: one
   subject, on a plain ground."""
     )
-    reads = (
-        """It reads English, German, Spanish, French, Italian and Portuguese, as far as its word lists go: a word that
-  training never had is guessed from its letters. The held-out sentences are kept out of training as sentences; most of
-  their words are not."""
-        if plan.get("text_epochs")
-        else """It reads English. The held-out sentences are kept out of training as sentences; most of their words are
-  not, so words that training never had may fare worse."""
-    )
     return f"""## Limits
 
 - It has seen pictures of the classes of {record.title} alone. Whatever it is shown or asked for, it embeds near
   something that it knows. How often a search takes that for a match stands above, where it was measured.
-- {reads}
+- It reads English, German, Spanish, French, Italian and Portuguese, as far as its word lists go: a word that training
+  never had is guessed from its letters. The held-out sentences are kept out of training as sentences; most of their
+  words are not.
 - {prepared}"""

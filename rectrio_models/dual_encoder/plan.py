@@ -13,15 +13,15 @@ class Plan:
     """Everything that decides what a run ends with, but for the data."""
 
     dataset: str = "fashion-mnist"
-    epochs: int = 34
+    epochs: int = 46
     batch_size: int = 256  # pictures a step
-    texts: int = 128  # texts a step
     learning_rate: float = 5e-3  # at its highest
     muon: float = 10.0  # learning rate of the filters, by Muon, as a multiple of that of all else; 0 for AdamW alone
     weight_decay: float = 0.05
     warmup: float = 0.15  # share of the steps in which the learning rate rises; it falls to 0 in the rest
     average: float = 0.998  # decay of the weights' moving average, a step
     shift: int = 2  # pixels a picture is moved by, at most
+    mix: float = 0.5  # share of the pictures that a piece of another is put into
     erase: int = 10  # side of the square that is blacked out in half of the pictures, at most
     first_side: int = 20  # side that pictures are shown at in the beginning; 0 for the last one from the start
     last_side: int = 0  # side that they are shown at in the end; 0 for the model's own
@@ -60,7 +60,8 @@ class Plan:
         return self.epochs + self.finish + self.text_epochs
 
     def stage(self, epoch: int) -> str:
-        """What an epoch, from 0 on, trains: both towers on changed "pictures" or on "plain" ones, or the "texts"."""
+        """What an epoch, from 0 on, trains: the image tower on changed "pictures" or on "plain" ones, or the text
+        tower on "texts"."""
         if epoch < self.epochs:
             return "pictures"
         return "plain" if epoch < self.epochs + self.finish else "texts"
@@ -70,7 +71,7 @@ class Plan:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "texts", "learning_rate"):
+        for name in ("epochs", "batch_size", "text_epochs", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise TrainingError(f"{name.replace('_', ' ')} is {getattr(self, name)}; it must be over 0.")
 
@@ -85,11 +86,11 @@ PLANS = {
     "animals": {
         "epochs": 100,
         "batch_size": 64,
-        "texts": 32,
         "learning_rate": 3e-3,
-        "muon": 0.0,
+        "muon": 8.0,
         "warmup": 0.1,
         "average": 0.999,
+        "mix": 0.0,
         "erase": 72,
         "finish": 0,
         "text_epochs": 10,
@@ -98,8 +99,8 @@ PLANS = {
         "photos": True,
         "first_side": 64,
         "last_side": 96,
-        "teach_features": 16.0,  # beside a sum over 32 texts: 5 and 1 beside one over ten classes
-        "teach_classes": 3.2,
+        "teach_features": 5.0,
+        "teach_classes": 1.0,
     },
 }
 SHAPES = {

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from rectrio_models.attributes import ATTRIBUTES, MEASURES, wanted
 from rectrio_models.descriptions import Descriptions, TextGenerator
 from rectrio_models.descriptions.lexicon import Lexicon, lexicon_of, with_absent
+from rectrio_models.dual_encoder.concepts import Concepts
 from rectrio_models.dual_encoder.modeling_rectrio import RecTrioModel
 from rectrio_models.dual_encoder.plan import Plan
 from rectrio_models.dual_encoder.tokenization_rectrio import RecTrioTokenizer
@@ -44,18 +45,19 @@ class Texts:
             parts.append(model.get_text_features(self.input_ids[rows, :longest], self.attention_mask[rows, :longest]))
         return torch.cat(parts)[order.argsort()]
 
-    def fitting(self, image_labels: torch.Tensor, ranks: torch.Tensor | None) -> torch.Tensor:
-        """How well pictures fit each text, 0 to 1, (I, T): those of another class not at all, those of its own by how
-        they show what it asks for, the best quarter of the class wholly and the worst not at all.
 
-        image_labels: (I,); ranks: (I, measures) of `ranks_in_class`, None for a data set without attributes.
-        """
-        same = (image_labels[:, None] == self.labels[None, :]).float()
-        if ranks is None:
-            return same
-        ends, asks = self.asked > 0, self.asked != 0  # (T, measures)
-        places = torch.where(ends, ranks[:, None], 1 - ranks[:, None])  # (I, T, measures)
-        return same * torch.where(asks, (2 * places - 0.5).clamp(0, 1), 1.0).prod(dim=2)
+def fitting(wants: Texts | Concepts, image_labels: torch.Tensor, ranks: torch.Tensor | None) -> torch.Tensor:
+    """How well pictures fit each of T texts or concepts, 0 to 1, (I, T): those of another class not at all, those of
+    its own by how they show what it asks for, the best quarter of the class wholly and the worst not at all.
+
+    image_labels: (I,); ranks: (I, measures) of `ranks_in_class`, None for a data set without attributes.
+    """
+    same = (image_labels[:, None] == wants.labels[None, :]).float()
+    if ranks is None:
+        return same
+    ends, asks = wants.asked > 0, wants.asked != 0  # (T, measures)
+    places = torch.where(ends, ranks[:, None], 1 - ranks[:, None])  # (I, T, measures)
+    return same * torch.where(asks, (2 * places - 0.5).clamp(0, 1), 1.0).prod(dim=2)
 
 
 class TextSource:
@@ -67,17 +69,16 @@ class TextSource:
         lexicon = lexicon_for(plan, descriptions)
         self.generator = TextGenerator(with_absent(descriptions, lexicon), lexicon, self.attributes)
 
-    def draw(self, rng: random.Random, count: int, *, rich: bool = True) -> list[tuple[str, int]]:
-        """Texts, each with the number of its class; those that are not `rich` are about a class in common words."""
-        absent = self.plan.absent if rich else 0.0
-        numbers = [NOTHING if rng.random() < absent else rng.choice(self.present) for _ in range(count)]
-        return [(self.generator.draw(None if n == NOTHING else self.labels[n], rng, rich=rich), n) for n in numbers]
+    def draw(self, rng: random.Random, count: int) -> list[tuple[str, int]]:
+        """Texts, each with the number of its class."""
+        numbers = [NOTHING if rng.random() < self.plan.absent else rng.choice(self.present) for _ in range(count)]
+        return [(self.generator.draw(None if n == NOTHING else self.labels[n], rng), n) for n in numbers]
 
-    def batches(self, tokenizer: RecTrioTokenizer, epoch: int, *, steps: int, size: int, rich: bool) -> Iterator[Texts]:
+    def batches(self, tokenizer: RecTrioTokenizer, epoch: int) -> Iterator[Texts]:
         """The batches of an epoch, the same for the same plan and epoch."""
         rng = random.Random(f"{self.plan.seed} {epoch}")
-        for _ in range(steps):
-            texts, numbers = zip(*self.draw(rng, size, rich=rich), strict=True)
+        for _ in range(self.plan.text_steps):
+            texts, numbers = zip(*self.draw(rng, self.plan.text_batch), strict=True)
             batch = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
             asked = torch.from_numpy(np.stack([self.asked(*drawn) for drawn in zip(texts, numbers, strict=True)]))
             yield Texts(batch["input_ids"], batch["attention_mask"], torch.tensor(numbers), asked)

@@ -1,9 +1,10 @@
 """Train a RecTrio dual encoder from scratch: `python -m rectrio_models train --dataset fashion-mnist --out DIR`.
 
-One epoch shows every picture that still teaches something, beside texts drawn anew. The weights that are kept are
-an exponential moving average, taken after the epoch whose held-out training pictures found their class by text most
-often. A few finishing epochs then start from them and show every picture plain, so that the training pictures too lie
-where their labels say, and a search by picture among them finds its like. Each epoch starts
+Pictures come first: an epoch shows every one that still teaches something, beside the concepts they are to lie near
+(`concepts.py`). The weights that are kept are an exponential moving average, taken after the epoch whose held-out
+training pictures found their class most often. A few finishing epochs then start from them and show every picture
+plain, so that the training pictures too lie where their labels say, and a search by picture among them finds its like.
+Then come the texts, drawn anew for every step, which learn to find the finished pictures. Each epoch starts
 from its own seed and ends with a checkpoint, so a run that was killed goes on (`--resume`) to the same weights, bit
 for bit, as one that was not. Checkpoints are safetensors and JSON.
 
@@ -19,7 +20,7 @@ import shutil
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,9 @@ from tqdm import tqdm
 
 from rectrio_models.attributes import ranks_in_class
 from rectrio_models.datasets import DatasetRecord, dataset_record
-from rectrio_models.dual_encoder.augmentation import augment, black_out, crop, random_boxes, recolour
+from rectrio_models.descriptions import Descriptions
+from rectrio_models.dual_encoder.augmentation import augment, black_out, crop, mix, random_boxes, recolour
+from rectrio_models.dual_encoder.concepts import Concepts
 from rectrio_models.dual_encoder.configuration_rectrio import RecTrioConfig
 from rectrio_models.dual_encoder.image_processing_rectrio import RecTrioImageProcessor
 from rectrio_models.dual_encoder.modeling_rectrio import RecTrioModel
@@ -44,7 +47,7 @@ from rectrio_models.dual_encoder.plan import SHAPES, Plan
 from rectrio_models.dual_encoder.processing_rectrio import RecTrioProcessor
 from rectrio_models.dual_encoder.starting import starting_point
 from rectrio_models.dual_encoder.teacher import Pupil, Teacher
-from rectrio_models.dual_encoder.texts import NOTHING, Texts, TextSource
+from rectrio_models.dual_encoder.texts import NOTHING, Texts, TextSource, fitting
 from rectrio_models.dual_encoder.tokenization_rectrio import RecTrioTokenizer
 from rectrio_models.errors import TrainingError
 from rectrio_models.figures import MEASURED, machine
@@ -121,7 +124,11 @@ def train(
     model = RecTrioModel(config).to(device, memory_format=torch.channels_last)
     if start:
         model.load_state_dict(start.weights)
-    state = State(model, Pupil(config.projection_dim).to(device) if plan.taught else None, pictures=len(values))
+    concepts = Concepts(record.labels, source.present, source.attributes, config.projection_dim).to(device)
+    if start:
+        concepts.start_from(class_embeddings(model, tokenizer, descriptions)[source.present])
+    pupil = Pupil(config.projection_dim).to(device) if plan.taught else None
+    state = State(model, concepts, pupil, pictures=len(values))
     log = {
         "plan": plan.as_json(),
         "environment": environment(device),
@@ -156,16 +163,19 @@ def train(
             state.begin(plan, epoch)
         if stage == "texts":
             frozen = embed_pictures(model, pixels, shown) if frozen is None else frozen
-            texts = source.batches(tokenizer, epoch, steps=plan.text_steps, size=plan.text_batch, rich=True)
+            texts = source.batches(tokenizer, epoch)
             loss, seen = train_text_epoch(state, plan, epoch, frozen, pixels.about(shown), texts)
         else:
-            # pictures learn from common words and attributes, which say as much about them as all the others would
-            steps = len(shown) // plan.batch_size
-            texts = source.batches(tokenizer, epoch, steps=steps, size=plan.texts, rich=False)
-            loss, seen = train_epoch(state, plan, epoch, pixels, shown, texts, teacher)
+            loss, seen = train_epoch(state, plan, epoch, pixels, shown, teacher)
         weights = state.average.module
         held = len(held_out) > 0  # where none are, the last weights are taken
-        accuracy = nearest_class_accuracy(weights, tokenizer, descriptions, pixels, held_out) if held else None
+        accuracy = None
+        if held:
+            if stage == "texts":
+                classes = class_embeddings(weights, tokenizer, descriptions)[source.present]
+            else:
+                classes = concepts.classes()
+            accuracy = nearest_class_accuracy(weights, classes, source.present, pixels, held_out)
         plain = held and stage == "plain"
         top_1 = nearest_picture_accuracy(weights, pixels, held_out, shown[:GALLERY]) if plain else None
         log["epochs"].append(
@@ -325,11 +335,10 @@ def train_epoch(
     epoch: int,
     pixels: Pixels,
     shown: torch.Tensor,
-    texts: Iterator,
     teacher: Teacher | None,
 ) -> tuple[float, int]:
-    """Train one epoch; returns the mean loss and how many pictures were shown."""
-    model = state.model.train()
+    """Train the image tower for one epoch; returns the mean loss and how many pictures were shown."""
+    model, concepts = state.model.train(), state.concepts
     device = pixels.labels.device
     rows, weights = choose_pictures(shown, state.losses, plan, epoch)
     if plan.photos:
@@ -342,19 +351,23 @@ def train_epoch(
         here = slice(step * plan.batch_size, (step + 1) * plan.batch_size)
         at = rows[here].to(device)
         pictures = pixels.views(at, boxes[here], plan, epoch)
-        batch = next(texts).to(device)
+        positive, whole = fitting(concepts, *pixels.about(at)), torch.ones_like(at, dtype=torch.bool)  # (B, K), (B,)
+        if plan.mix and plan.stage(epoch) == "pictures":
+            pictures, others, share = mix(pictures, plan.mix)
+            positive, whole = share * positive + (1 - share) * positive[others], share.squeeze(1) == 1
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
-            image_embeds, text_embeds = model.get_image_features(pictures), batch.embed(model)
-        image_embeds, text_embeds, weight = image_embeds.float(), text_embeds.float(), weights[here].to(device)
-        logits = model.logit_scale.exp() * image_embeds @ text_embeds.T + model.logit_bias  # (B, T)
-        image_losses = model.loss_function(logits, batch.fitting(*pixels.about(at)))
+            image_embeds = model.get_image_features(pictures)
+        image_embeds, weight = image_embeds.float(), weights[here].to(device)
+        logits = model.logit_scale.exp() * image_embeds @ concepts().T + model.logit_bias  # (B, K)
+        # the model's own loss, but that the concepts weigh differently
+        image_losses = F.binary_cross_entropy_with_logits(logits, positive, reduction="none") @ concepts.weights  # (B,)
         if teacher:
             seen = (tensor.to(device) for tensor in teacher(rows[here], boxes[here]))
             features, classes = state.pupil.losses(image_embeds, *seen)
             image_losses = image_losses + plan.teach_features * features + plan.teach_classes * classes
         loss = (image_losses * weight).mean()
         state.learn(loss, learning_rate(plan, epoch + step / steps))
-        state.losses[rows[here]] = image_losses.detach().cpu()
+        state.losses[at[whole].cpu()] = image_losses.detach()[whole].cpu()  # a mixed picture says nothing of either
         total += loss.detach()
         if step % 20 == 0:
             bar.set_postfix(loss=f"{total.item() / (step + 1):.3f}")
@@ -385,7 +398,7 @@ def train_text_epoch(
             text_embeds = batch.embed(model)
         text_embeds = text_embeds.float()
         logits = model.logit_scale.exp() * frozen[rows] @ text_embeds.T + model.logit_bias  # (B, T)
-        positive = batch.fitting(labels[rows], None if ranks is None else ranks[rows])
+        positive = fitting(batch, labels[rows], None if ranks is None else ranks[rows])
         judged, present = state.judge(text_embeds).squeeze(1), (batch.labels != NOTHING).float()  # (T,) each
         loss = model.loss_function(logits, positive).mean()
         loss = loss + plan.judge * F.binary_cross_entropy_with_logits(judged, present, reduction="sum")
@@ -462,19 +475,24 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 @torch.inference_mode()
-def nearest_class_accuracy(
-    model: RecTrioModel, tokenizer: RecTrioTokenizer, descriptions, pixels: Pixels, rows: torch.Tensor
-) -> float:
-    """The share of pictures whose nearest class, by the mean embedding of its descriptions, is theirs."""
+def class_embeddings(model: RecTrioModel, tokenizer: RecTrioTokenizer, descriptions: Descriptions) -> torch.Tensor:
+    """The mean embedding of each class's descriptions, (classes, D), of unit length."""
     model.eval()
-    device = pixels.labels.device
     classes = []
     for words in descriptions.words.values():
-        batch = tokenizer(list(words.descriptions), padding=True, return_tensors="pt").to(device)
+        batch = tokenizer(list(words.descriptions), padding=True, return_tensors="pt").to(model.device)
         classes.append(model.get_text_features(**batch).mean(dim=0))
-    classes = F.normalize(torch.stack(classes), dim=1)  # (classes, D)
+    return F.normalize(torch.stack(classes), dim=1)
+
+
+@torch.inference_mode()
+def nearest_class_accuracy(
+    model: RecTrioModel, classes: torch.Tensor, numbers: Sequence[int], pixels: Pixels, rows: torch.Tensor
+) -> float:
+    """The share of pictures whose nearest class, of embeddings (classes, D) and their numbers, is theirs."""
     nearest = (embed_pictures(model, pixels, rows) @ classes.T).argmax(dim=1)
-    return float((nearest == pixels.about(rows)[0]).float().mean())
+    found = torch.tensor(numbers, device=nearest.device)[nearest]
+    return float((found == pixels.about(rows)[0]).float().mean())
 
 
 @torch.inference_mode()
@@ -502,8 +520,8 @@ def nearest_picture_accuracy(model: RecTrioModel, pixels: Pixels, rows: torch.Te
 class State:
     """All that changes while training."""
 
-    def __init__(self, model: RecTrioModel, pupil: Pupil | None, *, pictures: int):
-        self.model, self.pupil = model, pupil
+    def __init__(self, model: RecTrioModel, concepts: Concepts, pupil: Pupil | None, *, pictures: int):
+        self.model, self.concepts, self.pupil = model, concepts, pupil
         # whether a text is about anything there is, by its embedding; only the text epochs need it
         self.judge = torch.nn.Linear(model.config.projection_dim, 1).to(model.device)
         self.losses = torch.full((pictures,), torch.inf)  # of each picture when it was last shown
@@ -514,13 +532,16 @@ class State:
         texts, plain = plan.stage(epoch) == "texts", plan.stage(epoch) == "plain"
         for part in (self.model.image_tower, self.model.image_projection):
             part.requires_grad_(not texts)
+        for part in (self.model.text_tower, self.model.text_projection):
+            part.requires_grad_(texts)
         self.average = moving_average(self.model, plan.finish_average if plain else plan.average)
-        self.optimizer = Optimizer(plan, self.model, self.judge if texts else self.pupil)
+        self.optimizer = Optimizer(plan, self.model, *([self.judge] if texts else [self.concepts, self.pupil]))
 
     @property
     def modules(self) -> dict[str, torch.nn.Module]:
         """What changes as a module, by its name in a checkpoint."""
-        every = {"model": self.model, "average": self.average, "judge": self.judge, "pupil": self.pupil}
+        every = {"model": self.model, "average": self.average, "concepts": self.concepts}
+        every |= {"judge": self.judge, "pupil": self.pupil}
         return {name: module for name, module in every.items() if module is not None}
 
     def learn(self, loss: torch.Tensor, rate: float) -> None:
