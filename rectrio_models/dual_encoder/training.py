@@ -20,7 +20,7 @@ import shutil
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,16 +168,18 @@ def train(
         else:
             loss, seen = train_epoch(state, plan, epoch, pixels, shown, teacher)
         weights = state.average.module
-        held = len(held_out) > 0  # where none are, the last weights are taken
-        accuracy = None
-        if held:
+        accuracy = top_1 = None  # where no pictures are held out, the last weights are taken
+        if len(held_out):
+            queries, right = embed_pictures(weights, pixels, held_out), pixels.about(held_out)[0]
             if stage == "texts":
                 classes = class_embeddings(weights, tokenizer, descriptions)[source.present]
             else:
                 classes = concepts.classes()
-            accuracy = nearest_class_accuracy(weights, classes, source.present, pixels, held_out)
-        plain = held and stage == "plain"
-        top_1 = nearest_picture_accuracy(weights, pixels, held_out, shown[:GALLERY]) if plain else None
+            accuracy = nearest_accuracy(queries, right, classes, torch.tensor(source.present, device=device))
+            if stage == "plain":
+                among = shown[:GALLERY]
+                gallery = embed_pictures(weights, pixels, among)
+                top_1 = nearest_accuracy(queries, right, gallery, pixels.about(among)[0])
         log["epochs"].append(
             {
                 "epoch": epoch + 1,
@@ -196,7 +198,7 @@ def train(
             log["best_epoch"] = epoch + 1
             state.keep_best()
         state.save(out / CHECKPOINT, log)
-        reached = f"{accuracy:.2%}" if held else "none"
+        reached = "none" if accuracy is None else f"{accuracy:.2%}"
         tqdm.write(f"epoch {epoch + 1:2}: loss {loss:.3f}, validation accuracy {reached}, {seen:,} pictures")
         bar.set_postfix(loss=f"{loss:.3f}", validation=reached, refresh=False)
         bar.update()
@@ -486,13 +488,10 @@ def class_embeddings(model: RecTrioModel, tokenizer: RecTrioTokenizer, descripti
 
 
 @torch.inference_mode()
-def nearest_class_accuracy(
-    model: RecTrioModel, classes: torch.Tensor, numbers: Sequence[int], pixels: Pixels, rows: torch.Tensor
-) -> float:
-    """The share of pictures whose nearest class, of embeddings (classes, D) and their numbers, is theirs."""
-    nearest = (embed_pictures(model, pixels, rows) @ classes.T).argmax(dim=1)
-    found = torch.tensor(numbers, device=nearest.device)[nearest]
-    return float((found == pixels.about(rows)[0]).float().mean())
+def nearest_accuracy(queries: torch.Tensor, labels: torch.Tensor, among: torch.Tensor, theirs: torch.Tensor) -> float:
+    """The share of embeddings, (q, D), whose nearest of others, (n, D), has their label; labels are (q,) and (n,)."""
+    nearest = torch.cat([(part @ among.T).argmax(dim=1) for part in queries.split(500)])
+    return float((theirs[nearest] == labels).float().mean())
 
 
 @torch.inference_mode()
@@ -504,14 +503,6 @@ def embed_pictures(model: RecTrioModel, pixels: Pixels, rows: torch.Tensor) -> t
     with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
         parts = [model.get_image_features(pixels.batch(at)).float() for at in rows.to(device).split(1000)]
     return torch.cat(parts).clone()
-
-
-def nearest_picture_accuracy(model: RecTrioModel, pixels: Pixels, rows: torch.Tensor, among: torch.Tensor) -> float:
-    """The share of pictures, `rows`, whose nearest picture in `among` is of their class."""
-    gallery = embed_pictures(model, pixels, among)  # (n, D)
-    queries = embed_pictures(model, pixels, rows).split(500)
-    nearest = torch.cat([(part @ gallery.T).argmax(dim=1) for part in queries]).cpu()
-    return float((pixels.about(among[nearest])[0] == pixels.about(rows)[0]).float().mean())
 
 
 # --- what a run leaves behind ------------------------------------------------------------------------------------
