@@ -53,11 +53,10 @@ def write_card(folder: Path) -> Path:
     parts = card_module(folder).parts(folder, name, release)
     measured = [Figures.read(folder / f"{name}.json") for name in MEASURED if (folder / f"{name}.json").is_file()]
     data = ModelCardData(
-        language="en",
         pipeline_tag="zero-shot-image-classification",
         model_name=name,
         eval_results=results(measured) or None,
-        **parts.metadata,
+        **{"language": "en", **parts.metadata},
     )
     sections = [*parts.sections, *map(table, measured), parts.limits]
     missing = [COMMANDS[name] for name in parts.expected if not (folder / f"{name}.json").is_file()]

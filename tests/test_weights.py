@@ -101,7 +101,7 @@ def test_the_bars_hold_and_the_card_tells_the_truth():
     queries = [*sorted(QUERIES.glob("fashion*.jsonl")), QUERIES / "present_fashion.jsonl", QUERIES / "attributes.jsonl"]
     found = evaluate(load_encoder("v1-fashion"), record, queries=queries)
     measured = {figure.key: figure.value for figure in found.figures}
-    assert measured["class_accuracy"] >= 0.949
+    assert measured["class_accuracy"] >= 0.95
     assert measured["image_image_top_1"] >= 0.94
     assert measured["text_image_precision_at_10"] >= 0.99
     assert measured["held_out_precision_at_10"] >= 0.90

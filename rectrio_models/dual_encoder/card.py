@@ -18,6 +18,7 @@ def parts(folder: Path, name: str, release: str) -> Parts:
     record = record_in(log)
     return Parts(
         metadata={
+            "language": ["en", *(() if record.name == OWN else record.descriptions().languages)],
             "license": "mit",
             "library_name": "transformers",
             "tags": ["image-search", "dual-encoder", "trained-from-scratch"],
@@ -141,7 +142,7 @@ def texts(plan: dict, record: DatasetRecord) -> str:
 - Text: drawn anew for every step from templates over nouns, looks, details, uses and wearers, and ten written
   descriptions a class, with words dropped and misspelt; in English, German, Spanish, French, Italian and
   Portuguese; and WordNet's names and definitions of each class"""
-    absent = f"{plan['absent']:.0%} of the texts are about things that the data set does not hold."
+    absent = f"{plan['absent']:.0%} of the texts are about things that the\n  data set does not hold."
     vectors = ""
     if attributes := ", ".join(attribute.name for attribute in ATTRIBUTES.get(record.name, ())):
         vectors = " and for each attribute of one"
@@ -156,9 +157,9 @@ def texts(plan: dict, record: DatasetRecord) -> str:
         else ""
     )
     return f"""{told}. {absent}
-- The pictures come first: they learn from a vector for each class{vectors}, which is thrown away. Then the
-  text tower learns to find the finished training pictures, in {plan["text_epochs"] * plan["text_steps"]:,} steps of
-  {plan["text_batch"]} texts.{judged}"""
+- The pictures come first: they learn from a vector for each class{vectors}, which is
+  thrown away. Then the text tower learns to find the finished training pictures, in
+  {plan["text_epochs"] * plan["text_steps"]:,} steps of {plan["text_batch"]} texts.{judged}"""
 
 
 def choice(log: dict) -> str:

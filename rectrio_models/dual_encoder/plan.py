@@ -84,7 +84,7 @@ class Plan:
 # What a data set's plan and model have that Fashion-MNIST's have not.
 PLANS = {
     "animals": {
-        "epochs": 100,
+        "epochs": 180,
         "batch_size": 64,
         "learning_rate": 3e-3,
         "muon": 8.0,
@@ -93,7 +93,7 @@ PLANS = {
         "mix": 0.0,
         "erase": 72,
         "finish": 0,
-        "text_epochs": 10,
+        "text_epochs": 14,
         "prune": 0.0,
         "validation": 1000,
         "photos": True,
