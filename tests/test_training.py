@@ -331,7 +331,16 @@ def photo_folder(tmp_path_factory):
 @pytest.fixture
 def photo_plan(tiny_plan):
     return dataclasses.replace(
-        tiny_plan, photos=True, epochs=3, finish=0, prune=0.0, batch_size=16, validation=32, first_side=16, erase=8
+        tiny_plan,
+        photos=True,
+        epochs=3,
+        finish=0,
+        prune=0.0,
+        batch_size=16,
+        validation=32,
+        first_side=16,
+        erase=8,
+        mix=0.0,
     )
 
 

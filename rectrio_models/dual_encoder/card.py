@@ -95,11 +95,13 @@ def training(log: dict, record: DatasetRecord) -> str:
 in {log["seconds"] / 60:.1f} minutes on {place["machine"]}
 ({place["instructions"]}, {precision}), seed {plan["seed"]}, {log["parameters"]:,} parameters.
 
+- Pictures come first: they learn from a vector for each class and, where there are attributes, for each of those; the
+  vectors are thrown away. Then the text tower learns to find the finished pictures.
 - Loss: the pairwise sigmoid of SigLIP ([arXiv 2303.15343](https://arxiv.org/abs/2303.15343)), for which every picture
-  and every text of the same class are a positive pair, as in UniCL
+  and every vector, later text, of the same class are a positive pair, as in UniCL
   ([arXiv 2204.03610](https://arxiv.org/abs/2204.03610)).
-{texts(plan, record)}
 {pictures(plan)}
+{texts(plan, record)}
 - {optimizer(plan)} after a warm-up, then down in a straight line to 0.
 {choice(log)}
 
@@ -143,23 +145,20 @@ def texts(plan: dict, record: DatasetRecord) -> str:
   descriptions a class, with words dropped and misspelt; in English, German, Spanish, French, Italian and
   Portuguese; and WordNet's names and definitions of each class"""
     absent = f"{plan['absent']:.0%} of the texts are about things that the\n  data set does not hold."
-    vectors = ""
     if attributes := ", ".join(attribute.name for attribute in ATTRIBUTES.get(record.name, ())):
-        vectors = " and for each attribute of one"
         absent += f"""
 - Attributes: {attributes}.
   A text that asks for one fits the pictures of its class by where their pixels place them among each other."""
     judged = (
         """
-- Beside it, a linear judge learns to tell the texts about absent things by their embeddings, which makes them lie
-  apart; it is thrown away."""
+- Beside the text tower, a linear judge learns to tell the texts about absent things by their embeddings, which
+  makes them lie apart; it is thrown away."""
         if plan["judge"]
         else ""
     )
     return f"""{told}. {absent}
-- The pictures come first: they learn from a vector for each class{vectors}, which is
-  thrown away. Then the text tower learns to find the finished training pictures, in
-  {plan["text_epochs"] * plan["text_steps"]:,} steps of {plan["text_batch"]} texts.{judged}"""
+- The text tower takes {plan["text_epochs"] * plan["text_steps"]:,} steps of {plan["text_batch"]} texts,
+  learning rate {plan["text_rate"]}.{judged}"""
 
 
 def choice(log: dict) -> str:

@@ -14,8 +14,8 @@ SHARE = 0.3  # of the weight of a class, what its attributes have together
 class Concepts(nn.Module):
     """A unit vector for each class, and for each attribute of its pictures that can be asked for.
 
-    Pictures are compared with these as they would be with texts, which need not be embedded then: a fifth of the time
-    of a step. The text tower learns afterwards, against the finished pictures, and these vectors are forgotten.
+    Pictures are compared with these as they would be with texts, but need no embedding, which took a fifth of a
+    step. The text tower learns afterwards, against the finished pictures, and these vectors are forgotten.
 
     labels: by number; present: the numbers of the classes that have pictures.
     """

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 
 from rectrio_models.errors import TrainingError
 
-# of a run that starts from trained weights: learning rates that leave what they know in place
-START_RATES = {"learning_rate": 1e-3, "finish_rate": 5e-4, "muon": 0.0}
+# of a run that starts from trained weights: learning rates that leave what it knows in place, and whole pictures
+START_RATES = {"learning_rate": 1e-3, "finish_rate": 5e-4, "muon": 0.0, "mix": 0.0}
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Plan:
     finish_average: float = 0.99  # and the decay of their moving average, a step
     prune: float = 0.5  # share of the easy pictures that an epoch leaves out
     prune_until: float = 0.875  # share of the epochs after which every picture is shown again
-    text_epochs: int = 8  # further ones for the text tower alone, trained anew on the finished pictures
+    text_epochs: int = 8  # further ones for the text tower alone, on the finished pictures
     text_steps: int = 600  # steps in each
     text_batch: int = 256  # texts, and as many pictures, in each step
     text_rate: float = 4e-3  # their learning rate, at its highest
@@ -71,7 +71,7 @@ class Plan:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "text_epochs", "learning_rate"):
+        for name in ("epochs", "batch_size", "text_epochs", "text_steps", "text_batch", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise TrainingError(f"{name.replace('_', ' ')} is {getattr(self, name)}; it must be over 0.")
 

@@ -72,7 +72,7 @@ def cell_shares(low: np.ndarray, high: np.ndarray) -> torch.Tensor:
 class Pupil(nn.Module):
     """Two linear readings of an image embedding, which should tell what the teacher sees. Thrown away after training.
 
-    The embedding itself stays free to lie where the texts want it, yet must keep all that the teacher tells apart.
+    The embedding itself stays free to lie where the labels want it, yet must keep all that the teacher tells apart.
     """
 
     def __init__(self, dim: int):
