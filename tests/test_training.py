@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 from rectrio_models import RecTrioConfig
 from rectrio_models.__main__ import main
 from rectrio_models.attributes import ATTRIBUTES
+from rectrio_models.card import write_card
 from rectrio_models.dual_encoder import training
 from rectrio_models.dual_encoder.augmentation import augment, crop, mix, random_boxes, recolour
 from rectrio_models.dual_encoder.concepts import Concepts
@@ -31,7 +33,7 @@ from rectrio_models.dual_encoder.training import (
     side_at,
     train,
 )
-from rectrio_models.errors import TrainingError
+from rectrio_models.errors import ModelError, TrainingError
 
 
 def weights(folder):
@@ -84,6 +86,15 @@ def interrupted(epochs, monkeypatch, plan, out, **given):
             context.setattr(training, name, dying(getattr(training, name)))
         with pytest.raises(StopError):
             train(plan, out, **given)
+
+
+def test_a_model_of_an_earlier_plan_has_no_card(tiny_folder, tmp_path):
+    shutil.copytree(tiny_folder, tmp_path / "old")
+    log = json.loads((tiny_folder / "training.json").read_text())
+    del log["plan"]["mix"]
+    (tmp_path / "old" / "training.json").write_text(json.dumps(log))
+    with pytest.raises(ModelError, match="trained by an earlier RecTrio, whose training no card describes: train it"):
+        write_card(tmp_path / "old")
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3])

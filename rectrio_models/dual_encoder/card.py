@@ -10,11 +10,15 @@ from rectrio_models.errors import ModelError
 
 
 def parts(folder: Path, name: str, release: str) -> Parts:
-    """The parts of a card; raises ModelError when the folder has no training log."""
+    """The parts of a card; raises ModelError when the folder has no training log, or one of an earlier RecTrio."""
     log_path = folder / "training.json"
     if not log_path.is_file():
         raise ModelError(f"{folder} has no training.json, so there is nothing to write a card from.")
     log = json.loads(log_path.read_text(encoding="utf-8"))
+    if "mix" not in log["plan"]:
+        raise ModelError(
+            f"{folder} was trained by an earlier RecTrio, whose training no card describes: train it anew."
+        )
     record = record_in(log)
     return Parts(
         metadata={
