@@ -51,7 +51,7 @@ def record_in(log: dict) -> DatasetRecord:
 def about(name: str, log: dict, record: DatasetRecord) -> str:
     """What the model is."""
     classes = ", ".join(record.labels)
-    scratch = f"from {log['plan']['init_from']}" if log["plan"].get("init_from") else "from scratch"
+    scratch = f"from {log['plan']['init_from']}" if log["plan"]["init_from"] else "from scratch"
     return f"""# {name}
 
 A small dual encoder that finds pictures of {record.title} by text and by picture: a 4-block convolutional network
@@ -89,7 +89,7 @@ def training(log: dict, record: DatasetRecord) -> str:
     """How it was trained."""
     plan, place = log["plan"], log["environment"]
     command = "--data DIR --out DIR2" if record.name == OWN else f"--dataset {record.name} --out DIR"
-    command += f" --init-from {plan['init_from']}" if plan.get("init_from") else ""
+    command += f" --init-from {plan['init_from']}" if plan["init_from"] else ""
     precision = "bfloat16 in the convolutions" if place["bfloat16"] else "float32"
     return f"""## Training
 
@@ -114,22 +114,22 @@ in {log["seconds"] / 60:.1f} minutes on {place["machine"]}
 
 def trained_on(log: dict, record: DatasetRecord) -> str:
     """Which pictures it has seen."""
-    held = log["plan"].get("hold_out")
+    held = log["plan"]["hold_out"]
     out = f" Held out altogether, and measured: {', '.join(f'`{pattern}`' for pattern in held)}." if held else ""
-    begun = f"from the weights of {log['plan']['init_from']}" if log["plan"].get("init_from") else "from scratch"
+    begun = f"from the weights of {log['plan']['init_from']}" if log["plan"]["init_from"] else "from scratch"
     return f"Trained {begun} on {log.get('data_note') or f'the training split of {record.title}'}.{out}"
 
 
 def options(plan: dict) -> str:
     """What the command was told besides."""
-    held = plan.get("hold_out")
+    held = plan["hold_out"]
     return " --data DIR --hold-out " + " ".join(f"'{pattern}'" for pattern in held) if held else ""
 
 
 def optimizer(plan: dict) -> str:
     """What stepped the weights, and how far."""
     rate = plan["learning_rate"]
-    if not plan.get("muon"):
+    if not plan["muon"]:
         return f"AdamW, learning rate {rate}"
     return (
         f"Muon for the filters of the image tower, learning rate {plan['muon'] * rate:g}; AdamW for everything else, "
@@ -198,7 +198,7 @@ def pictures(plan: dict) -> str:
     told = """\
 - Pictures: cropped, mirrored, recoloured, blurred, made grey, noised and partly blacked out, anew each time; shown
   small at first; those of rare classes are drawn oftener."""
-    if plan.get("last_side"):
+    if plan["last_side"]:
         told += f"""
 - A search shows whole photos larger than the {plan["last_side"]} pixels of the last crops, as things look smaller in
   them ([arXiv 1906.06423](https://arxiv.org/abs/1906.06423))."""
@@ -220,7 +220,7 @@ def limits(record: DatasetRecord, plan: dict) -> str:
 - It reads the words that `descriptions.yaml` has for a class, and few others."""
     prepared = (
         """Photos are stretched to the square it was trained on: it knows one animal or thing, large in the picture."""
-        if plan.get("photos")
+        if plan["photos"]
         else """Pictures are fitted into the square it was trained on and prepared as the data set's own were: one
   subject, on a plain ground."""
     )

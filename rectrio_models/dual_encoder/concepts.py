@@ -22,21 +22,19 @@ class Concepts(nn.Module):
 
     def __init__(self, labels: Sequence[str], present: Sequence[int], attributes: Sequence[Attribute], dim: int):
         super().__init__()
-        measures = list(MEASURES)
-        rows = []  # (class, what is asked of each measure, weight)
+        rows = []  # (class, what is asked of the measures, weight)
         for number in present:
-            asked = sorted({(a.measure, 1 if a.high else -1) for a in attributes if labels[number] in a.labels})
-            rows.append((number, {}, 1 - SHARE if asked else 1.0))
-            rows.extend((number, {measure: end}, SHARE / len(asked)) for measure, end in asked)
+            ends = sorted({(a.measure, 1.0 if a.high else -1.0) for a in attributes if labels[number] in a.labels})
+            rows.append((number, {}, 1 - SHARE if ends else 1.0))
+            rows.extend((number, {measure: end}, SHARE / len(ends)) for measure, end in ends)
         numbers, asked, weights = zip(*rows, strict=True)
-        numbers = torch.tensor(numbers)
-        ends = torch.tensor([[float(ask.get(measure, 0)) for measure in measures] for ask in asked])
-        self.register_buffer("labels", numbers, persistent=False)  # (K,)
-        self.register_buffer("asked", ends, persistent=False)  # (K, measures), as in Texts
+        asked = torch.tensor([[wanted.get(measure, 0.0) for measure in MEASURES] for wanted in asked])
+        self.register_buffer("labels", torch.tensor(numbers), persistent=False)  # (K,)
+        self.register_buffer("asked", asked, persistent=False)  # (K, measures), as in Texts
         self.register_buffer("weights", torch.tensor(weights), persistent=False)  # (K,)
-        self.register_buffer("whole", (ends == 0).all(dim=1), persistent=False)  # (K,), whether it is a class
-        classes = torch.randn(int(numbers.max()) + 1, dim) / dim**0.5
-        self.vectors = nn.Parameter(classes[numbers].clone())  # (K, D); attributes begin where their class does
+        self.register_buffer("whole", (asked == 0).all(dim=1), persistent=False)  # (K,), whether it is a class
+        classes = torch.randn(max(present) + 1, dim) / dim**0.5
+        self.vectors = nn.Parameter(classes[self.labels])  # (K, D); attributes begin where their class does
 
     @torch.no_grad()
     def start_from(self, classes: torch.Tensor) -> None:

@@ -63,7 +63,10 @@ def choose(
         config = RecTrioConfig(image_size=side, num_channels=channels, **(photo_shape(side) if photos else {}))
         shade = "all are grey" if grey else "some are in colour"
         why = f"of {len(sample):,} looked at, {shade}, and half have a shorter side of {middle:g} pixels or more"
-    fields = sizes(len(shown), photos=photos) | (photo_fields if photos else plain_fields)(config.image_size)
+    # mixed pictures take more steps than a small set is learned in
+    fields = (
+        {"mix": 0.0} | sizes(len(shown), photos=photos) | (photo_fields if photos else plain_fields)(config.image_size)
+    )
     if start:
         fields |= START_RATES
     fields |= {"tokenizer_texts": TOKENIZER_TEXTS, "text_epochs": 4, "text_steps": 150, "text_batch": 128} | changes
@@ -109,7 +112,6 @@ def photo_fields(side: int) -> dict:
         "muon": 0.0,
         "warmup": 0.1,
         "average": 0.998,
-        "mix": 0.0,
         "erase": side // 2,
         "finish": 0,
         "prune": 0.0,
@@ -120,7 +122,7 @@ def photo_fields(side: int) -> dict:
 
 def plain_fields(side: int) -> dict:
     """The plan of Fashion-MNIST's model, for small grey pictures of another size."""
-    return {"mix": 0.0, "erase": side * 2 // 7}  # a small set is learned in fewer steps than mixed pictures take
+    return {"erase": side * 2 // 7}
 
 
 def check_place(out: Path, data: Path) -> None:

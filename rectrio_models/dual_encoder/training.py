@@ -531,9 +531,8 @@ class State:
     @property
     def modules(self) -> dict[str, torch.nn.Module]:
         """What changes as a module, by its name in a checkpoint."""
-        every = {"model": self.model, "average": self.average, "concepts": self.concepts}
-        every |= {"judge": self.judge, "pupil": self.pupil}
-        return {name: module for name, module in every.items() if module is not None}
+        names = ("model", "average", "concepts", "judge", "pupil")
+        return {name: module for name in names if (module := getattr(self, name)) is not None}
 
     def learn(self, loss: torch.Tensor, rate: float) -> None:
         """One step of the optimizer at a learning rate, and of the average."""
