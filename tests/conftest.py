@@ -84,7 +84,7 @@ def tiny_plan():
     return Plan(
         epochs=2,
         finish=1,
-        text_epochs=1,
+        text_epochs=2,
         text_steps=4,
         text_batch=32,
         batch_size=64,
@@ -97,7 +97,7 @@ def tiny_plan():
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory, idx_folder, tiny_config, tiny_plan):
-    """A model folder as training writes it: three epochs of 600 pictures. Treat it as read-only."""
+    """A model folder as training writes it: five epochs of 600 pictures. Treat it as read-only."""
     from rectrio_models import RecTrioConfig
     from rectrio_models.dual_encoder.training import train
 

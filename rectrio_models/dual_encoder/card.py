@@ -182,22 +182,22 @@ def epochs(plan: dict) -> str:
 
 def pictures(plan: dict) -> str:
     """What was done to the training pictures, and who else judged them."""
-    if not plan["photos"]:
-        small = ", shown small at first" if plan["first_side"] else ""
-        mixed = (
-            f"""
+    mixed = (
+        f"""
 - {plan["mix"]:.0%} of them have a piece of another put into them, and fit what either fits by its share of the area
   (CutMix, [arXiv 1905.04899](https://arxiv.org/abs/1905.04899))."""
-            if plan["mix"]
-            else ""
-        )
+        if plan["mix"]
+        else ""
+    )
+    if not plan["photos"]:
+        small = ", shown small at first" if plan["first_side"] else ""
         return f"""\
 - Pictures: moved by up to {plan["shift"]} pixels, mirrored, partly blacked out{small}; easy ones are left out of most
   epochs (InfoBatch, [arXiv 2303.04947](https://arxiv.org/abs/2303.04947)).{mixed}
 - The finishing epochs start from the best weights so far and show every picture plain."""
-    told = """\
+    told = f"""\
 - Pictures: cropped, mirrored, recoloured, blurred, made grey, noised and partly blacked out, anew each time; shown
-  small at first; those of rare classes are drawn oftener."""
+  small at first; those of rare classes are drawn oftener.{mixed}"""
     if plan["last_side"]:
         told += f"""
 - A search shows whole photos larger than the {plan["last_side"]} pixels of the last crops, as things look smaller in

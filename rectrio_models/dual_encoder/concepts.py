@@ -17,14 +17,14 @@ class Concepts(nn.Module):
     Pictures are compared with these as they would be with texts, but need no embedding, which took a fifth of a
     step. The text tower learns afterwards, against the finished pictures, and these vectors are forgotten.
 
-    labels: by number; present: the numbers of the classes that have pictures.
+    names: of the classes, by number; present: the numbers of the classes that have pictures.
     """
 
-    def __init__(self, labels: Sequence[str], present: Sequence[int], attributes: Sequence[Attribute], dim: int):
+    def __init__(self, names: Sequence[str], present: Sequence[int], attributes: Sequence[Attribute], dim: int):
         super().__init__()
         rows = []  # (class, what is asked of the measures, weight)
         for number in present:
-            ends = sorted({(a.measure, 1.0 if a.high else -1.0) for a in attributes if labels[number] in a.labels})
+            ends = sorted({(a.measure, 1.0 if a.high else -1.0) for a in attributes if names[number] in a.labels})
             rows.append((number, {}, 1 - SHARE if ends else 1.0))
             rows.extend((number, {measure: end}, SHARE / len(ends)) for measure, end in ends)
         numbers, asked, weights = zip(*rows, strict=True)
@@ -32,14 +32,14 @@ class Concepts(nn.Module):
         self.register_buffer("labels", torch.tensor(numbers), persistent=False)  # (K,)
         self.register_buffer("asked", asked, persistent=False)  # (K, measures), as in Texts
         self.register_buffer("weights", torch.tensor(weights), persistent=False)  # (K,)
-        self.register_buffer("whole", (asked == 0).all(dim=1), persistent=False)  # (K,), whether it is a class
+        self.register_buffer("is_class", (asked == 0).all(dim=1), persistent=False)  # (K,)
         classes = torch.randn(max(present) + 1, dim) / dim**0.5
         self.vectors = nn.Parameter(classes[self.labels])  # (K, D); attributes begin where their class does
 
     @torch.no_grad()
     def start_from(self, classes: torch.Tensor) -> None:
         """Begin at given vectors of the classes that have pictures, in their order, (classes, D)."""
-        self.vectors.copy_(classes[self.whole.cumsum(0) - 1])
+        self.vectors.copy_(classes[self.is_class.cumsum(0) - 1])
 
     def forward(self) -> torch.Tensor:
         """Unit vectors, (K, D)."""
@@ -47,4 +47,4 @@ class Concepts(nn.Module):
 
     def classes(self) -> torch.Tensor:
         """Those of the classes that have pictures, in their order, (classes, D)."""
-        return self()[self.whole]
+        return self()[self.is_class]

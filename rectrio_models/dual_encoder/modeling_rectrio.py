@@ -143,12 +143,6 @@ class RecTrioModel(PreTrainedModel):
             nn.init.constant_(self.logit_scale, self.config.logit_scale)
             nn.init.constant_(self.logit_bias, self.config.logit_bias)
 
-    def forget_texts(self) -> None:
-        """Bring what embeds texts back to a random start."""
-        for module in (*self.text_tower.modules(), self.text_projection):
-            if hasattr(module, "reset_parameters"):
-                module.reset_parameters()
-
     def get_image_features(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Unit vectors, (B, projection_dim), of pictures, (B, num_channels, h, w)."""
         if not self.config.mirror or self.training:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from rectrio_models.errors import TrainingError
 
 # of a run that starts from trained weights: learning rates that leave what it knows in place, and whole pictures
-START_RATES = {"learning_rate": 1e-3, "finish_rate": 5e-4, "muon": 0.0, "mix": 0.0}
+START_RATES = {"learning_rate": 1e-3, "finish_rate": 5e-4, "text_rate": 1e-3, "muon": 0.0, "mix": 0.0}
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Plan:
     """Everything that decides what a run ends with, but for the data."""
 
     dataset: str = "fashion-mnist"
-    epochs: int = 46
+    epochs: int = 45
     batch_size: int = 256  # pictures a step
     learning_rate: float = 5e-3  # at its highest
     muon: float = 10.0  # learning rate of the filters, by Muon, as a multiple of that of all else; 0 for AdamW alone
@@ -31,11 +31,11 @@ class Plan:
     finish_average: float = 0.99  # and the decay of their moving average, a step
     prune: float = 0.5  # share of the easy pictures that an epoch leaves out
     prune_until: float = 0.875  # share of the epochs after which every picture is shown again
-    text_epochs: int = 8  # further ones for the text tower alone, on the finished pictures
+    text_epochs: int = 15  # further ones for the text tower alone, on the finished pictures
     text_steps: int = 600  # steps in each
     text_batch: int = 256  # texts, and as many pictures, in each step
     text_rate: float = 4e-3  # their learning rate, at its highest
-    validation: int = 2000  # training pictures that are held out to choose the best epoch
+    validation: int = 1000  # training pictures that are held out to choose the best epoch
     tokenizer_texts: int = 100_000  # texts that the tokenizer learns its subwords from
     vocab_size: int = 8192
     absent: float = 0.2  # share of the texts that are about nothing the data set holds

@@ -13,10 +13,12 @@ that no class is forgotten, and explained by a teacher (`teacher.py`) besides th
 """
 
 import copy
+import ctypes
 import hashlib
 import json
 import random
 import shutil
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -55,6 +57,7 @@ from rectrio_models.formats import pictures_of
 
 LOG, CURVE, CHECKPOINT = "training.json", "training.png", "checkpoint.safetensors"
 GALLERY = 10_000  # training pictures, at most, that the held-out ones are sought among while training
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 ROOM = 144  # side of the photos in memory, which crops are taken from
 
 
@@ -81,6 +84,7 @@ def train(
     something else; DataError when the data set cannot be read.
     """
     began = time.monotonic()
+    keep_memory()
     begun = unfinished_run(plan, out, resume=resume, fresh=fresh)
     device = usable_device(device)
     record = record or dataset_record(plan.dataset, data=data)
@@ -157,9 +161,7 @@ def train(
         torch.manual_seed(plan.seed * 1_000_003 + epoch)
         stage = plan.stage(epoch)
         if epoch and stage != plan.stage(epoch - 1):
-            model.load_state_dict(state.best)
-            if stage == "texts" and not start:
-                model.forget_texts()
+            state.learned.load_state_dict(state.best)
             state.begin(plan, epoch)
         if stage == "texts":
             frozen = embed_pictures(model, pixels, shown) if frozen is None else frozen
@@ -167,18 +169,18 @@ def train(
             loss, seen = train_text_epoch(state, plan, epoch, frozen, pixels.about(shown), texts)
         else:
             loss, seen = train_epoch(state, plan, epoch, pixels, shown, teacher)
-        weights = state.average.module
+        averaged, known = state.average.module.values()  # the model and the concepts
         accuracy = top_1 = None  # where no pictures are held out, the last weights are taken
         if len(held_out):
-            queries, right = embed_pictures(weights, pixels, held_out), pixels.about(held_out)[0]
+            queries, right = embed_pictures(averaged, pixels, held_out), pixels.about(held_out)[0]
             if stage == "texts":
-                classes = class_embeddings(weights, tokenizer, descriptions)[source.present]
+                classes = class_embeddings(averaged, tokenizer, descriptions)[source.present]
             else:
-                classes = concepts.classes()
+                classes = known.classes()
             accuracy = nearest_accuracy(queries, right, classes, torch.tensor(source.present, device=device))
             if stage == "plain":
                 among = shown[:GALLERY]
-                gallery = embed_pictures(weights, pixels, among)
+                gallery = embed_pictures(averaged, pixels, among)
                 top_1 = nearest_accuracy(queries, right, gallery, pixels.about(among)[0])
         log["epochs"].append(
             {
@@ -204,7 +206,7 @@ def train(
         bar.update()
     bar.close()
 
-    model.load_state_dict(state.best)
+    state.learned.load_state_dict(state.best)
     log["seconds"] = round(setup + sum(entry["seconds"] for entry in log["epochs"]), 1)
     save_model_folder(model.cpu(), processor, log, out, more=record.files())
     (out / CHECKPOINT).unlink()
@@ -353,23 +355,28 @@ def train_epoch(
         here = slice(step * plan.batch_size, (step + 1) * plan.batch_size)
         at = rows[here].to(device)
         pictures = pixels.views(at, boxes[here], plan, epoch)
-        positive, whole = fitting(concepts, *pixels.about(at)), torch.ones_like(at, dtype=torch.bool)  # (B, K), (B,)
+        known = [fitting(concepts, *pixels.about(at)).float(), weights[here, None].to(device)]  # (B, K), (B, 1)
+        if teacher:
+            known += (tensor.to(device) for tensor in teacher(rows[here], boxes[here]))
+        unmixed = torch.ones_like(at, dtype=torch.bool)  # (B,)
         if plan.mix and plan.stage(epoch) == "pictures":
             pictures, others, share = mix(pictures, plan.mix)
-            positive, whole = share * positive + (1 - share) * positive[others], share.squeeze(1) == 1
+            # what a loss is linear in, so that it is the mean of both pictures' losses
+            known = [share * own + (1 - share) * own[others] for own in known]
+            unmixed = share.squeeze(1) == 1
+        positive, weight, *seen = known
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             image_embeds = model.get_image_features(pictures)
-        image_embeds, weight = image_embeds.float(), weights[here].to(device)
+        image_embeds = image_embeds.float()
         logits = model.logit_scale.exp() * image_embeds @ concepts().T + model.logit_bias  # (B, K)
         # the model's own loss, but that the concepts weigh differently
         image_losses = F.binary_cross_entropy_with_logits(logits, positive, reduction="none") @ concepts.weights  # (B,)
         if teacher:
-            seen = (tensor.to(device) for tensor in teacher(rows[here], boxes[here]))
             features, classes = state.pupil.losses(image_embeds, *seen)
             image_losses = image_losses + plan.teach_features * features + plan.teach_classes * classes
-        loss = (image_losses * weight).mean()
+        loss = (image_losses * weight.squeeze(1)).mean()
         state.learn(loss, learning_rate(plan, epoch + step / steps))
-        state.losses[at[whole].cpu()] = image_losses.detach()[whole].cpu()  # a mixed picture says nothing of either
+        state.losses[at[unmixed].cpu()] = image_losses.detach()[unmixed].cpu()  # a mixed picture says nothing of either
         total += loss.detach()
         if step % 20 == 0:
             bar.set_postfix(loss=f"{total.item() / (step + 1):.3f}")
@@ -454,7 +461,7 @@ def score(entry: dict) -> tuple[bool, float]:
     return entry["stage"] == "plain", (entry["validation_accuracy"] or 0) + (entry["validation_top_1"] or 0)
 
 
-def moving_average(model: RecTrioModel, decay: float) -> AveragedModel:
+def moving_average(module: torch.nn.Module, decay: float) -> AveragedModel:
     """An exponential moving average of the weights that is short at first, so as to forget the random start."""
 
     @torch.no_grad()
@@ -466,7 +473,17 @@ def moving_average(model: RecTrioModel, decay: float) -> AveragedModel:
             else:  # batch norm's count of batches
                 mean.copy_(value)
 
-    return AveragedModel(model, multi_avg_fn=update, use_buffers=True)
+    return AveragedModel(module, multi_avg_fn=update, use_buffers=True)
+
+
+def keep_memory() -> None:
+    """Have glibc keep the memory that a step gives back, for the next step: else each large tensor is mapped and
+    unmapped anew, and the system clears every page of it, for a tenth of the time. Other systems are left as they are.
+    Source: mallopt(3)."""
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if hasattr(libc, "mallopt"):
+        for parameter, value in ((M_MMAP_THRESHOLD, 2**30), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28)):
+            libc.mallopt(parameter, value)
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -513,6 +530,8 @@ class State:
 
     def __init__(self, model: RecTrioModel, concepts: Concepts, pupil: Pupil | None, *, pictures: int):
         self.model, self.concepts, self.pupil = model, concepts, pupil
+        # what is averaged, and kept at its best: pictures and concepts that grew together are measured together
+        self.learned = torch.nn.ModuleDict({"model": model, "concepts": concepts})
         # whether a text is about anything there is, by its embedding; only the text epochs need it
         self.judge = torch.nn.Linear(model.config.projection_dim, 1).to(model.device)
         self.losses = torch.full((pictures,), torch.inf)  # of each picture when it was last shown
@@ -525,19 +544,19 @@ class State:
             part.requires_grad_(not texts)
         for part in (self.model.text_tower, self.model.text_projection):
             part.requires_grad_(texts)
-        self.average = moving_average(self.model, plan.finish_average if plain else plan.average)
+        self.average = moving_average(self.learned, plan.finish_average if plain else plan.average)
         self.optimizer = Optimizer(plan, self.model, *([self.judge] if texts else [self.concepts, self.pupil]))
 
     @property
     def modules(self) -> dict[str, torch.nn.Module]:
         """What changes as a module, by its name in a checkpoint."""
-        names = ("model", "average", "concepts", "judge", "pupil")
+        names = ("learned", "average", "judge", "pupil")
         return {name: module for name in names if (module := getattr(self, name)) is not None}
 
     def learn(self, loss: torch.Tensor, rate: float) -> None:
         """One step of the optimizer at a learning rate, and of the average."""
         self.optimizer.step(loss, rate)
-        self.average.update_parameters(self.model)
+        self.average.update_parameters(self.learned)
 
     def keep_best(self) -> None:
         """Keep the averaged weights as the best."""
