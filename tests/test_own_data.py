@@ -18,6 +18,7 @@ from rectrio_models.descriptions.lexicon import lexicon_of, with_absent
 from rectrio_models.descriptions.own import as_yaml, describe, nouns_of, read
 from rectrio_models.dual_encoder import training
 from rectrio_models.dual_encoder.own_plan import choose
+from rectrio_models.dual_encoder.pictures import held_and_shown
 from rectrio_models.dual_encoder.starting import starting_point
 from rectrio_models.errors import DataError, QueryError, TrainingError
 from rectrio_models.own_data import own_data
@@ -348,7 +349,7 @@ def test_no_class_is_held_out_whole():
     import torch
 
     labels = torch.tensor([0, 1, 0, 0, 2])
-    held, shown = training.held_and_shown(torch.tensor([1, 0, 2, 3, 4]), labels, 2)
+    held, shown = held_and_shown(torch.tensor([1, 0, 2, 3, 4]), labels, 2)
     assert (held.tolist(), shown.tolist()) == ([0], [2, 3, 4, 1])
 
 

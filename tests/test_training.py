@@ -22,17 +22,12 @@ from rectrio_models.dual_encoder import training
 from rectrio_models.dual_encoder.augmentation import augment, crop, mix, random_boxes, recolour
 from rectrio_models.dual_encoder.concepts import Concepts
 from rectrio_models.dual_encoder.optimizer import Optimizer
+from rectrio_models.dual_encoder.pictures import channel_statistics, choose_pictures, draw_by_class
 from rectrio_models.dual_encoder.plan import START_RATES, Plan
+from rectrio_models.dual_encoder.run_folder import CHECKPOINT
+from rectrio_models.dual_encoder.state import checkpoint_log
 from rectrio_models.dual_encoder.teacher import CELLS, Pupil, Teacher, cell_shares
-from rectrio_models.dual_encoder.training import (
-    CHECKPOINT,
-    channel_statistics,
-    choose_pictures,
-    draw_by_class,
-    learning_rate,
-    side_at,
-    train,
-)
+from rectrio_models.dual_encoder.training import train
 from rectrio_models.errors import ModelError, TrainingError
 
 
@@ -268,13 +263,13 @@ def test_a_killed_run_keeps_its_finished_epochs(sign, tmp_path, idx_folder):
     process = subprocess.Popen(command(idx_folder, tmp_path), stderr=subprocess.PIPE, text=True)
     checkpoint = tmp_path / CHECKPOINT
     for _ in range(1200):
-        if checkpoint.exists() and len(training.checkpoint_log(checkpoint)["epochs"]) >= 2:
+        if checkpoint.exists() and len(checkpoint_log(checkpoint)["epochs"]) >= 2:
             break
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.05)
     process.send_signal(sign)
     errors = process.communicate(timeout=60)[1]
-    done = len(training.checkpoint_log(checkpoint)["epochs"])
+    done = len(checkpoint_log(checkpoint)["epochs"])
     assert 2 <= done < 500
     if sign == signal.SIGINT:
         assert process.returncode == 130
@@ -282,12 +277,12 @@ def test_a_killed_run_keeps_its_finished_epochs(sign, tmp_path, idx_folder):
         assert "Traceback" not in errors
     again = subprocess.Popen(command(idx_folder, tmp_path, "--resume"), stderr=subprocess.DEVNULL)
     for _ in range(1200):
-        if len(training.checkpoint_log(checkpoint)["epochs"]) > done:
+        if len(checkpoint_log(checkpoint)["epochs"]) > done:
             break
         time.sleep(0.05)
     again.kill()
     again.wait()
-    assert len(training.checkpoint_log(checkpoint)["epochs"]) > done
+    assert len(checkpoint_log(checkpoint)["epochs"]) > done
 
 
 def test_augmentation_keeps_the_shape_and_blacks_out_within_bounds():
@@ -352,7 +347,7 @@ def test_easy_pictures_are_left_out_and_the_rest_count_for_them():
 
 def test_the_learning_rate_rises_and_falls():
     plan = Plan(epochs=8, learning_rate=1.0, warmup=0.25, finish=2, finish_rate=0.3, text_epochs=20, text_rate=0.4)
-    rates = [learning_rate(plan, epochs) for epochs in (0, 1, 2, 5, 7.999, 8, 9, 9.999, 10, 11, 20.5, 29.999)]
+    rates = [plan.rate_at(epochs) for epochs in (0, 1, 2, 5, 7.999, 8, 9, 9.999, 10, 11, 20.5, 29.999)]
     assert rates == pytest.approx([0, 0.5, 1, 0.5, 0, 0.3, 0.15, 0, 0, 0.4, 0.2, 0], abs=1e-3)
 
 
@@ -523,11 +518,12 @@ def test_rare_classes_are_drawn_oftener():
 
 def test_photos_grow_to_the_models_side():
     plan = Plan(epochs=10, photos=True, first_side=40, grown=0.5)
-    assert [side_at(plan, epoch, 80) for epoch in range(7)] == [40, 48, 56, 64, 72, 80, 80]
-    assert [side_at(Plan(epochs=20, first_side=20, grown=0.6), epoch, 28) for epoch in (0, 6, 12)] == [20, 24, 28]
-    assert side_at(Plan(first_side=0), 0, 28) == 28
+    assert [plan.side_at(epoch, 80) for epoch in range(7)] == [40, 48, 56, 64, 72, 80, 80]
+    growing = Plan(epochs=20, first_side=20, grown=0.6)
+    assert [growing.side_at(epoch, 28) for epoch in (0, 6, 12)] == [20, 24, 28]
+    assert Plan(first_side=0).side_at(0, 28) == 28
     smaller = Plan(epochs=10, photos=True, first_side=64, last_side=96, grown=0.5)
-    assert [side_at(smaller, epoch, 144) for epoch in (0, 2, 5, 9)] == [64, 72, 96, 96], "searched larger than learned"
+    assert [smaller.side_at(epoch, 144) for epoch in (0, 2, 5, 9)] == [64, 72, 96, 96], "searched larger than learned"
 
 
 def test_statistics_are_those_of_the_pixels():

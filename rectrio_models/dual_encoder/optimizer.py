@@ -10,9 +10,9 @@ class Optimizer:
     """Steps what is to be trained in some modules.
 
     Muon turns the momentum of a matrix into the nearest orthogonal one, so that every direction of it moves as far; a
-    filter bank (out, in, h, w) is a matrix of (out, h · w · in). On Fashion-MNIST, five epochs and a plain one end at
-    94.1 % with it, at 93.0 % with AdamW alone. Source: Jordan et al., Muon: An optimizer for hidden layers in neural
-    networks (2024), as torch.optim has it. Biases, batch norms and the logit's scale and bias are not decayed.
+    filter bank (out, in, h, w) is a matrix of (out, h · w · in). Garments and photos alike are learned in fewer epochs
+    with it than with AdamW alone. Source: Jordan et al., Muon: An optimizer for hidden layers in neural networks
+    (2024), as torch.optim has it. Biases, batch norms and the logit's scale and bias are not decayed.
     """
 
     def __init__(self, plan: Plan, *modules: nn.Module | None):

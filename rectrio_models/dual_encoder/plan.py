@@ -66,6 +66,30 @@ class Plan:
             return "pictures"
         return "plain" if epoch < self.epochs + self.finish else "texts"
 
+    def rate_at(self, epochs: float) -> float:
+        """The learning rate after so many epochs: up in a straight line, down to 0 in another; then down from that of
+        the plain epochs; then up and down once more for the texts."""
+        stage = self.stage(int(epochs))
+        if stage == "plain":
+            return self.finish_rate * (1 - (epochs - self.epochs) / self.finish)
+        start, length, highest, warmup = (0, self.epochs, self.learning_rate, self.warmup)
+        if stage == "texts":
+            start, length, highest, warmup = (self.epochs + self.finish, self.text_epochs, self.text_rate, 0.05)
+        done = (epochs - start) / length
+        return highest * (done / warmup if done < warmup else (1 - done) / (1 - warmup))
+
+    def side_at(self, epoch: int, full: int) -> int:
+        """The side that pictures are shown at in an epoch, a multiple of 4 or, of photos, 8, where the model's own is
+        `full`: a small one teaches the most a second in the beginning (Tan and Le, EfficientNetV2, arXiv 2104.00298,
+        section 4). Crops make things look larger than whole photos do, so that photos are searched larger than they
+        are learned from (Touvron et al., Fixing the train-test resolution discrepancy, arXiv 1906.06423)."""
+        step = 8 if self.photos else 4
+        last = self.last_side or full
+        grown = epoch / (self.grown * self.epochs)
+        if not 0 < self.first_side < last or grown >= 1:
+            return last
+        return int(self.first_side + (last - self.first_side) * grown) // step * step
+
     def as_json(self) -> dict:
         """The plan as it is written down and read again."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
