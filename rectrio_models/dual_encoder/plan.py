@@ -108,7 +108,7 @@ class Plan:
 # What a data set's plan and model have that Fashion-MNIST's have not.
 PLANS = {
     "animals": {
-        "epochs": 180,
+        "epochs": 120,
         "batch_size": 64,
         "learning_rate": 3e-3,
         "muon": 8.0,
@@ -117,7 +117,7 @@ PLANS = {
         "mix": 0.0,
         "erase": 72,
         "finish": 0,
-        "text_epochs": 14,
+        "text_epochs": 20,
         "prune": 0.0,
         "validation": 1000,
         "photos": True,
@@ -133,7 +133,7 @@ SHAPES = {
         "num_channels": 3,
         "mirror": False,  # half again as large a picture tells more, for the same time
         "stem_stride": 2,
-        "widths": (32, 64, 128, 256),
+        "widths": (32, 80, 160, 320),
         "strides": (2, 2, 2, 2),
         "embedding_width": 128,
         "hidden_width": 160,
