@@ -21,6 +21,7 @@ from rectrio_models.card import write_card
 from rectrio_models.dual_encoder import training
 from rectrio_models.dual_encoder.augmentation import augment, crop, mix, random_boxes, recolour
 from rectrio_models.dual_encoder.concepts import Concepts
+from rectrio_models.dual_encoder.muon import Muon
 from rectrio_models.dual_encoder.optimizer import Optimizer
 from rectrio_models.dual_encoder.pictures import channel_statistics, choose_pictures, draw_by_class
 from rectrio_models.dual_encoder.plan import START_RATES, Plan
@@ -368,6 +369,34 @@ def test_filters_are_stepped_by_muon_and_all_else_by_adamw(muon):
         assert singular.max() < 1.5 * muon
     else:
         assert float(steps[0].abs().median()) == pytest.approx(0.01, rel=0.01)
+
+
+@pytest.mark.parametrize("shape", [(16, 144), (24, 9), (12, 12)])
+def test_muon_in_float32_steps_as_in_bfloat16(shape):
+    """The same steps, decay and state as PyTorch's, to what bfloat16 tells apart."""
+    torch.manual_seed(0)
+    start, *gradients = (torch.randn(shape) for _ in range(4))
+    gradients[1] *= torch.logspace(0, -4, shape[1])  # all but singular
+    ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
+    optimizers = [
+        kind([matrix], lr=0.1, weight_decay=0.05) for kind, matrix in ((Muon, ours), (torch.optim.Muon, theirs))
+    ]
+    for gradient in gradients:
+        for optimizer, matrix in zip(optimizers, (ours, theirs), strict=True):
+            matrix.grad = gradient.clone()
+            optimizer.step()
+    moved = (theirs - start).detach().norm()
+    assert float((ours - theirs).detach().norm() / moved) < 0.02
+    state, other = (optimizer.state_dict()["state"][0] for optimizer in optimizers)
+    assert state.keys() == other.keys()
+    assert torch.equal(state["momentum_buffer"], other["momentum_buffer"])
+
+
+@pytest.mark.parametrize("bfloat16", [True, False])
+def test_muon_multiplies_in_bfloat16_only_where_the_machine_does(bfloat16, monkeypatch):
+    monkeypatch.setattr("rectrio_models.dual_encoder.optimizer.has_bfloat16", lambda device: bfloat16)
+    filters = torch.nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    assert type(Optimizer(Plan(muon=4.0), filters).parts[1]) is (torch.optim.Muon if bfloat16 else Muon)
 
 
 def test_a_run_is_not_resumed_on_other_pictures(tmp_path, monkeypatch, tiny_config, tiny_plan, idx_folder):

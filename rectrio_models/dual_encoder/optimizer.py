@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from rectrio_models.dual_encoder.device import has_bfloat16
+from rectrio_models.dual_encoder.muon import Muon
 from rectrio_models.dual_encoder.plan import Plan
 
 
@@ -12,7 +14,7 @@ class Optimizer:
     Muon turns the momentum of a matrix into the nearest orthogonal one, so that every direction of it moves as far; a
     filter bank (out, in, h, w) is a matrix of (out, h · w · in). Garments and photos alike are learned in fewer epochs
     with it than with AdamW alone. Source: Jordan et al., Muon: An optimizer for hidden layers in neural networks
-    (2024), as torch.optim has it. Biases, batch norms and the logit's scale and bias are not decayed.
+    (2024), as torch.optim has it, or in float32. Biases, batch norms and the logit's scale and bias are not decayed.
     """
 
     def __init__(self, plan: Plan, *modules: nn.Module | None):
@@ -28,7 +30,8 @@ class Optimizer:
         ]
         self.parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups)]
         if self.matrices:
-            self.parts.append(torch.optim.Muon(self.matrices, weight_decay=plan.weight_decay, momentum=0.9))
+            muon = torch.optim.Muon if has_bfloat16(self.matrices[0].device) else Muon
+            self.parts.append(muon(self.matrices, weight_decay=plan.weight_decay, momentum=0.9))
 
     def step(self, loss: torch.Tensor, rate: float) -> None:
         """One step down the gradient of a loss, at a learning rate."""
