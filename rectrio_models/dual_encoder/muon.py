@@ -27,8 +27,8 @@ def orthogonal(matrix: torch.Tensor, coefficients: tuple[float, float, float], s
     """About the nearest matrix whose rows, or columns where they are fewer, are orthogonal and of unit length; (m, n).
 
     Each Newton-Schulz step multiplies the matrix by a polynomial of its Gram matrix. All of these commute, so they are
-    multiplied up in the small Gram matrix, and the matrix only once by the whole: a third of the work for filters of
-    3×3. Source: Dao-AILab, Gram Newton-Schulz, 2026; the restarts told of there are for half precision.
+    multiplied by each other, (m, m), and the matrix only once by the whole: for filters of 3×3, less than half of the
+    work. Source: Dao AI Lab, Gram Newton-Schulz, 2026; the restarts told of there are for half precision.
     """
     if matrix.shape[0] > matrix.shape[1]:
         return orthogonal(matrix.T, coefficients, steps).T

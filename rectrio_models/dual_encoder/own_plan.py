@@ -109,7 +109,7 @@ def photo_fields(side: int) -> dict:
     last = side * 2 // 3 // 8 * 8 if side >= 96 else side
     return {
         "learning_rate": 3e-3,
-        "muon": 0.0,
+        "muon": 8.0,
         "warmup": 0.1,
         "average": 0.998,
         "erase": side // 2,

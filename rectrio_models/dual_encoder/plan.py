@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from rectrio_models.errors import TrainingError
 
 # of a run that starts from trained weights: learning rates that leave what it knows in place, and whole pictures
-START_RATES = {"learning_rate": 1e-3, "finish_rate": 5e-4, "text_rate": 1e-3, "muon": 0.0, "mix": 0.0}
+START_RATES = {"learning_rate": 1e-3, "finish_rate": 5e-4, "text_rate": 3e-3, "muon": 0.0, "mix": 0.0}
 
 
 @dataclass(frozen=True)
