@@ -4,7 +4,8 @@ import torch
 
 
 class Muon(torch.optim.Muon):
-    """torch.optim.Muon in float32: the same settings, state and steps, but for rounding.
+    """torch.optim.Muon in float32: the same state and steps, but for rounding. Nesterov's momentum, the least norm and
+    the rate by a matrix's shape are as they are by default, whatever is asked.
 
     PyTorch's multiplies in bfloat16 on every machine. Where that has to be imitated it takes up to a hundred times as
     long as float32, and longer than all else in a step.

@@ -30,8 +30,8 @@ class Optimizer:
         ]
         self.parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups)]
         if self.matrices:
-            muon = torch.optim.Muon if has_bfloat16(self.matrices[0].device) else Muon
-            self.parts.append(muon(self.matrices, weight_decay=plan.weight_decay, momentum=0.9))
+            kind = torch.optim.Muon if has_bfloat16(self.matrices[0].device) else Muon
+            self.parts.append(kind(self.matrices, weight_decay=plan.weight_decay, momentum=0.9))
 
     def step(self, loss: torch.Tensor, rate: float) -> None:
         """One step down the gradient of a loss, at a learning rate."""

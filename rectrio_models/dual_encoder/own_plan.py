@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from rectrio_models.dual_encoder.configuration_rectrio import RecTrioConfig
-from rectrio_models.dual_encoder.plan import SHAPES, START_RATES, Plan
+from rectrio_models.dual_encoder.plan import PLANS, SHAPES, START_RATES, Plan
 from rectrio_models.dual_encoder.starting import StartingPoint
 from rectrio_models.errors import TrainingError
 from rectrio_models.own_data import OwnData
@@ -108,13 +108,9 @@ def photo_fields(side: int) -> dict:
     """The plan of the animals' model, without a teacher."""
     last = side * 2 // 3 // 8 * 8 if side >= 96 else side
     return {
-        "learning_rate": 3e-3,
-        "muon": 8.0,
-        "warmup": 0.1,
+        **{name: PLANS["animals"][name] for name in ("learning_rate", "muon", "warmup", "finish", "prune")},
         "average": 0.998,
         "erase": side // 2,
-        "finish": 0,
-        "prune": 0.0,
         "first_side": last * 2 // 3 // 8 * 8 if side >= 64 else 0,
         "last_side": last,
     }
